@@ -1,0 +1,204 @@
+"""Room synergy: the exact range of the Bayes accuracy over all joints with three pairwise marginals.
+
+The smallest accuracy min_r sum_x max_y r(x,y) is a linear programme; its dual is a classifier that guarantees
+it for every joint. The largest is a mixed-integer programme that picks one label a cell. Both are solved by
+SciPy's HiGHS, on the host. (Ours; the bounds it makes exact are those of arXiv 2306.04539.)
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmjax.information import check_marginals_agree, project_marginals
+from mmjax.synergy._frechet import frechet_box
+
+Table = NDArray[np.float64]
+
+SOLVER_TOLERANCE = 1e-7
+"""HiGHS' feasibility tolerance, by which its bounds are widened and within which both ends count as met."""
+
+
+class AccuracyRange(NamedTuple):
+    """The accuracies of Bayes classifiers of all joints with the given marginals."""
+
+    lower: float
+    """What `classifier` reaches on every such joint; the smallest Bayes accuracy if `lower_exact`."""
+    upper: float
+    """Accuracy that no classifier exceeds on any such joint; the largest Bayes accuracy if `upper_exact`."""
+    lower_exact: bool
+    """Whether `lower` is the minimum to 1e-6; False if the time limit was hit."""
+    upper_exact: bool
+    """Whether `upper` is the maximum to 1e-6; False if the time limit was hit."""
+    upper_attained: float
+    """Bayes accuracy of some joint; below `upper` only if the time limit was hit. NaN if none was found."""
+    classifier: Table
+    """(n1, n2, ny), p(label | x1, x2) of the randomised minimax classifier."""
+
+
+def accuracy_range(
+    p12: ArrayLike, p1y: ArrayLike, p2y: ArrayLike, *, time_limit: float = 60.0, tolerance: float = 1e-5
+) -> AccuracyRange:
+    """Return the exact range of the Bayes accuracy over all joints with these three pairwise marginals.
+
+    min and max over r >= 0 with marginals p12, p1y, p2y of sum_(x1,x2) max_y r(x1,x2,y). The lower end is
+    certified by its classifier d: for potentials with sum_y max(0, A(x1,x2) + B(x1,y) + C(x2,y)) = 1 the
+    classifier d = max(0, A + B + C) is right with probability at least E A + E B + E C under any such joint.
+
+    Args:
+      p12: probability table with axes (x1, x2).
+      p1y: probability table with axes (x1, y).
+      p2y: probability table with axes (x2, y).
+      time_limit: seconds for each of the two programmes. The second is hard: instant for tens of cells,
+        minutes for hundreds.
+      tolerance: largest total-variation distance of the shared marginals that is taken for rounding.
+
+    Returns:
+      the range, on the host in float64; both ends hold also when a limit was hit, and say so.
+
+    Raises:
+      ValueError: if one is no table, shapes do not fit, shared marginals disagree, or no joint exists.
+
+    Not differentiable, not for jit; `accuracy_bounds` is.
+    """
+    check_marginals_agree(p12, p1y, p2y, tolerance=tolerance)
+    with jax.enable_x64(True):
+        tables = project_marginals(*(jnp.asarray(np.asarray(p, np.float64)) for p in (p12, p1y, p2y)))[:3]
+        box = frechet_box(*tables)
+    marginals = _Marginals(*(np.asarray(p) for p in tables))
+    floor, ceiling = (np.asarray(end) for end in box)
+    smallest, classifier, lower = _smallest(marginals, time_limit)
+    largest, upper = _largest(marginals, floor, ceiling, time_limit)
+    return AccuracyRange(
+        lower=lower,
+        upper=upper,
+        lower_exact=smallest - lower <= 10 * SOLVER_TOLERANCE,
+        upper_exact=upper - largest <= 10 * SOLVER_TOLERANCE,
+        upper_attained=largest,
+        classifier=classifier,
+    )
+
+
+class _Marginals(NamedTuple):
+    p12: Table
+    p1y: Table
+    p2y: Table
+
+
+def _smallest(marginals: _Marginals, time_limit: float) -> tuple[float, Table, float]:
+    """Minimum of the linear programme (NaN at the limit), the classifier found, and its guarantee."""
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array, eye_array, hstack, kron
+
+    n1, n2, ny = *marginals.p12.shape, marginals.p1y.shape[1]
+    num_pairs, num_cells = n1 * n2, n1 * n2 * ny
+    sums, targets = _equalities(marginals)
+    pair_of_cell = kron(eye_array(num_pairs), np.ones((ny, 1)))
+    result = linprog(
+        np.repeat([0.0, 1.0], [num_cells, num_pairs]),
+        A_ub=hstack([eye_array(num_cells), -pair_of_cell], format="csr"),
+        b_ub=np.zeros(num_cells),
+        A_eq=hstack([sums, coo_array((targets.size, num_pairs))], format="csr"),
+        b_eq=targets,
+        method="highs",
+        options={"time_limit": time_limit},
+    )
+    _raise_if_infeasible(result.status)
+    if result.status != 0:
+        return np.nan, *_best_unimodal(marginals)
+    b, c = np.zeros((n1, ny)), np.zeros((n2, ny))
+    first, second = np.split(result.eqlin.marginals[num_pairs:], [n1 * (ny - 1)])
+    b[:, 1:] = first.reshape(n1, ny - 1)
+    c[1:, 1:] = second.reshape(n2 - 1, ny - 1)
+    return float(result.fun), *_guarantee(marginals, b, c)
+
+
+def _guarantee(marginals: _Marginals, b: Table, c: Table) -> tuple[Table, float]:
+    """The classifier max(0, A + B + C), with A such that it sums to 1, and its accuracy at least."""
+    additive = b[:, None, :] + c[None, :, :]
+    decreasing = -np.sort(-additive, axis=2)
+    # The projection onto the simplex: the largest of (sum of the k largest - 1) / k is -A.
+    thresholds = (np.cumsum(decreasing, axis=2) - 1) / np.arange(1, additive.shape[2] + 1)
+    threshold = thresholds.max(axis=2)
+    classifier = np.maximum(additive - threshold[:, :, None], 0)
+    gains = (marginals.p1y * b).sum() + (marginals.p2y * c).sum() - (marginals.p12 * threshold).sum()
+    return classifier, float(gains)
+
+
+def _best_unimodal(marginals: _Marginals) -> tuple[Table, float]:
+    """The better unimodal Bayes classifier, of known accuracy."""
+    b, c = (np.eye(p.shape[1])[p.argmax(axis=1)] for p in (marginals.p1y, marginals.p2y))
+    if (marginals.p1y * b).sum() >= (marginals.p2y * c).sum():
+        return _guarantee(marginals, b, np.zeros_like(c))
+    return _guarantee(marginals, np.zeros_like(b), c)
+
+
+def _largest(marginals: _Marginals, floor: Table, ceiling: Table, time_limit: float) -> tuple[float, float]:
+    """Accuracy of the best joint found (NaN if none), and an upper bound on all."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import block_array, diags_array, eye_array, kron
+
+    n1, n2, ny = ceiling.shape
+    num_pairs, num_cells = n1 * n2, ceiling.size
+    sums, targets = _equalities(marginals)
+    candidates = _candidates(floor, ceiling).ravel()
+    # Variables: the joint, the mass of the label chosen in each pair, the choice. Chosen mass is at most the
+    # joint's, and 0 without the choice.
+    identity = eye_array(num_cells)
+    matrix = block_array(
+        [
+            [sums, None, None],
+            [-identity, identity, None],
+            [None, identity, -diags_array(ceiling.ravel())],
+            [None, None, kron(eye_array(num_pairs), np.ones((1, ny)))],
+        ],
+        format="csr",
+    )
+    low = np.concatenate([targets, np.full(2 * num_cells, -np.inf), np.ones(num_pairs)])
+    high = np.concatenate([targets, np.zeros(2 * num_cells), np.ones(num_pairs)])
+    result = milp(
+        np.repeat([0.0, -1.0, 0.0], num_cells),
+        integrality=np.repeat([0, 0, 1], num_cells),
+        bounds=Bounds(0, np.concatenate([np.full(2 * num_cells, np.inf), candidates])),
+        constraints=LinearConstraint(matrix, low, high),
+        options={"time_limit": time_limit, "mip_rel_gap": 0.0},
+    )
+    _raise_if_infeasible(result.status)
+    bounds = [1.0, float(np.minimum(ceiling.max(axis=2), marginals.p12).sum())]
+    if result.mip_dual_bound is not None:
+        bounds.append(SOLVER_TOLERANCE - result.mip_dual_bound)
+    if result.x is None:
+        return np.nan, min(bounds)
+    return float(result.x[:num_cells].reshape(num_pairs, ny).max(axis=1).sum()), min(bounds)
+
+
+def _candidates(floor: Table, ceiling: Table) -> NDArray[np.bool_]:
+    """Labels that can be the most probable of their pair, at least one each."""
+    possible = ceiling >= floor.max(axis=2, keepdims=True)
+    possible &= ceiling > SOLVER_TOLERANCE**2
+    return possible | (ceiling == ceiling.max(axis=2, keepdims=True))
+
+
+def _equalities(marginals: _Marginals) -> tuple[Any, Table]:
+    """Sums over a joint that fix its marginals, without those that follow from others, and their values."""
+    from scipy.sparse import eye_array, kron, vstack
+
+    n1, n2, ny = *marginals.p12.shape, marginals.p1y.shape[1]
+    first, second, label = (eye_array(size, format="csr") for size in (n1, n2, ny))
+    sums = [
+        kron(kron(first, second), np.ones((1, ny))),
+        kron(kron(first, np.ones((1, n2))), label[1:]),
+        kron(kron(np.ones((1, n1)), second[1:]), label[1:]),
+    ]
+    targets = [marginals.p12, marginals.p1y[:, 1:], marginals.p2y[1:, 1:]]
+    return vstack(sums, format="csr"), np.concatenate([p.ravel() for p in targets])
+
+
+def _raise_if_infeasible(status: int) -> None:
+    if status == 2:
+        raise ValueError(
+            "no joint distribution has these p12, p1y, p2y; expected pairwise marginals of one population: "
+            "see information.check_joint_exists"
+        )

@@ -1,0 +1,62 @@
+"""What every test runs under: eight CPU devices, no silent broadcasting between ranks or dtypes.
+
+Settings that JAX reads once are made here, before anything imports it. `MMJAX_TEST_PLATFORM=cuda` runs the
+suite on an accelerator instead; `MMJAX_REFERENCE` names the folder of reference material.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLATFORM = os.environ.get("MMJAX_TEST_PLATFORM", "cpu")
+MAX_WORKERS = 8
+
+os.environ["JAX_PLATFORMS"] = PLATFORM
+if PLATFORM == "cpu":
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count=8".strip()
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # Workers and subprocesses inherit the variable, so each program is compiled once a run.
+    _cache = tempfile.TemporaryDirectory(prefix="mmjax-compiled-", ignore_cleanup_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+
+import jax  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker a core for the whole suite; none for named files, which start faster in this process."""
+    whole_suite = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    return min(MAX_WORKERS, os.cpu_count() or 1) if whole_suite else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if PLATFORM == "cpu":
+        skip = pytest.mark.skip(reason="needs an accelerator: set MMJAX_TEST_PLATFORM=cuda")
+        for item in items:
+            if "device" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference material: oracles, data, specs."""
+    folder = os.environ.get("MMJAX_REFERENCE")
+    if not folder:
+        pytest.skip("needs the reference material: set MMJAX_REFERENCE to its folder")
+    path = Path(folder)
+    assert path.is_dir(), f"MMJAX_REFERENCE is no folder: {folder}"
+    return path
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Run the test in double precision."""
+    with jax.enable_x64(True):
+        yield

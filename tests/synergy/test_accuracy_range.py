@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from mmjax import synergy
+
+XOR = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4
+AND = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]) / 4
+
+
+def _pairs(p):
+    return p.sum(2), p.sum(1), p.sum(0)
+
+
+@pytest.mark.parametrize(
+    ("p", "lower", "upper"),
+    [
+        (XOR, 0.5, 1),
+        (AND, 1, 1),
+        (np.full((2, 2, 2), 1 / 8), 0.5, 1),
+        (0.9 * AND + 0.1 * AND[:, :, ::-1], 0.85, 0.95),
+        (0.9 * XOR + 0.1 * XOR[:, :, ::-1], 0.5, 1),
+        (np.full((2, 3, 1), 1 / 6), 1, 1),
+        (np.full((1, 1, 2), 1 / 2), 0.5, 0.5),
+    ],
+    ids=["xor", "and", "independent", "noisy and", "noisy xor", "one class", "one cell"],
+)
+def test_gates(p, lower, upper):
+    found = synergy.accuracy_range(*_pairs(p))
+    np.testing.assert_allclose([found.lower, found.upper, found.upper_attained], [lower, upper, upper], atol=1e-6)
+    assert found.lower_exact and found.upper_exact
+
+
+def test_binary_tables_are_a_segment():
+    """For 2x2x2 the joints are p + t sigma: the exact range by brute force over t."""
+    sigma = np.where(np.indices((2, 2, 2)).sum(0) % 2, -1, 1)
+    for seed in range(10):
+        p = np.random.default_rng(seed).dirichlet(np.ones(8)).reshape(2, 2, 2)
+        ends = -p[sigma > 0].min(), p[sigma < 0].min()
+        # The accuracy is piecewise linear in t, with corners where two classes tie.
+        corners = [(p[:, :, 1] - p[:, :, 0]) / (2 * sigma[:, :, 0])]
+        ts = np.clip(np.concatenate([ends, *(c.ravel() for c in corners)]), *ends)
+        accuracies = [(p + t * sigma).max(2).sum() for t in ts]
+        found = synergy.accuracy_range(*_pairs(p))
+        np.testing.assert_allclose([found.lower, found.upper], [min(accuracies), max(accuracies)], atol=1e-6)
+
+
+def test_the_classifier_keeps_its_promise():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(18, 0.5)).reshape(3, 2, 3)
+    found = synergy.accuracy_range(*_pairs(p))
+    np.testing.assert_allclose(found.classifier.sum(2), 1, atol=1e-12)
+    assert (found.classifier >= 0).all()
+    # Other joints with the same marginals: p plus a product of vectors that sum to 0.
+    for _ in range(20):
+        step = np.einsum("i,j,k->ijk", *(v - v.mean() for v in map(rng.normal, (0, 0, 0), (1, 1, 1), p.shape)))
+        largest = np.min(p[step < 0] / -step[step < 0])
+        joint = p + rng.uniform() * largest * step
+        assert (joint * found.classifier).sum() >= found.lower - 1e-12
+        assert found.lower - 1e-9 <= joint.max(2).sum() <= found.upper + 1e-9
+
+
+def test_oracle(reference):
+    oracle = np.load(reference / "oracles" / "pid_public.npz")
+    field = {name: i for i, name in enumerate(oracle["fields"])}
+    small = [(n, v) for n, v in zip(oracle["names"], oracle["values"], strict=True) if oracle[f"P__{n}"].size <= 18]
+    assert len(small) > 50
+    for name, values in small[::2]:
+        p = oracle[f"P__{name}"]
+        found = synergy.accuracy_range(*_pairs(p))
+        np.testing.assert_allclose(found.lower, values[field["hp_pacc_lp_min"]], atol=1e-7, err_msg=name)
+        np.testing.assert_allclose(found.upper, values[field["hp_pacc_milp_max"]], atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("time_limit", [0.0, 1e-3])
+def test_both_ends_hold_when_the_time_is_up(time_limit):
+    p = np.random.default_rng(0).dirichlet(np.ones(150)).reshape(5, 5, 6)
+    found = synergy.accuracy_range(*_pairs(p), time_limit=time_limit)
+    assert not found.lower_exact and not found.upper_exact
+    unimodal = max(p.sum(1).max(1).sum(), p.sum(0).max(1).sum())
+    np.testing.assert_allclose(found.lower, unimodal, rtol=1e-9)
+    assert found.lower <= p.max(2).sum() <= found.upper <= 1
+    np.testing.assert_allclose(found.classifier.sum(2), 1)
+
+
+def test_single_precision_tables_are_taken():
+    p = np.random.default_rng(0).dirichlet(np.ones(12)).reshape(2, 3, 2).astype(np.float32)
+    narrow, wide = (synergy.accuracy_range(*_pairs(q)) for q in (p, p.astype(float)))
+    np.testing.assert_allclose(narrow.lower, wide.lower, atol=1e-6)
+    np.testing.assert_allclose(narrow.upper, wide.upper, atol=1e-6)
+
+
+def test_what_has_no_joint_is_refused():
+    same = np.eye(2) / 2
+    with pytest.raises(ValueError, match="no joint distribution has these p12, p1y, p2y"):
+        synergy.accuracy_range(same, same, same[::-1])
+    with pytest.raises(ValueError, match="p12 and p1y must agree"):
+        synergy.accuracy_range(same, [[0.3, 0.3], [0.2, 0.2]], same)
+    with pytest.raises(ValueError, match="p12 must sum to 1"):
+        synergy.accuracy_range(same * 2, same, same)

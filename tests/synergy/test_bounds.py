@@ -1,0 +1,147 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mmjax import information, pid, synergy
+from tests.random_tables import KINDS, random_tables
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+SHAPES = ((2, 2, 2), (2, 3, 2), (3, 3, 3), (2, 2, 5), (4, 2, 3), (4, 4, 4), (5, 3, 2), (8, 8, 4))
+
+
+def _bounds(p):
+    return synergy.bounds(*information.pairwise_marginals(p))
+
+
+@jax.jit
+@jax.vmap
+def _everything(p):
+    parts = pid.broja(p)
+    pairs = information.pairwise_marginals(p)
+    others = [
+        synergy.disagreement_bound(*pairs, parts.unique1 + parts.gap, parts.unique2 + parts.gap),
+        synergy.bhattacharyya_disagreement_bound(*pairs, parts.unique1 + parts.gap, parts.unique2 + parts.gap),
+    ]
+    return _bounds(p), parts.synergy, parts.gap, jnp.max(jnp.stack(others))
+
+
+def _assert_rigorous(tables):
+    found, truth, gap, other = _everything(jnp.asarray(tables))
+    for name, value in found._asdict().items():
+        assert np.all(np.isfinite(value)), name
+    slack = 1e-9 + np.asarray(gap)
+    assert np.all(found.lower <= truth + slack)
+    assert np.all(truth <= found.upper + slack)
+    assert np.all(found.achievable <= found.upper + slack)
+    assert np.all(found.lower <= found.achievable + slack)
+    assert np.all(found.lower >= other - slack)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(2, 2, 2), pytest.param((2, 3, 2), marks=pytest.mark.slow)])
+def test_bounds_hold(shape, kind):
+    _assert_rigorous(random_tables(kind, 512, shape))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_bounds_hold_on_fifty_thousand_tables(shape, kind):
+    num = 64 if shape == (8, 8, 4) else 1250
+    for seed in range(1, 2 if shape == (8, 8, 4) else 3):
+        _assert_rigorous(random_tables(kind, num, shape, seed=seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_accuracy_bounds_hold(kind):
+    tables = random_tables(kind, 512, (2, 2, 2))
+    found = jax.jit(jax.vmap(lambda p: synergy.accuracy_bounds(*information.pairwise_marginals(p))))(tables)
+    best = tables.max(axis=3).sum(axis=(1, 2))
+    assert np.all((found.lower <= best + 1e-9) & (best <= found.upper + 1e-9))
+
+
+def _gate(function, num_labels=2):
+    p = np.zeros((2, 2, num_labels))
+    for i in range(2):
+        for j in range(2):
+            p[i, j, function(i, j)] = 0.25
+    return p
+
+
+def test_gates_have_their_exact_ranges():
+    noisy_and = 0.8 * _gate(lambda i, j: i & j) + 0.2 * np.full((2, 2, 2), 1 / 8)
+    gates = [_gate(lambda i, j: i & j), _gate(lambda i, j: i ^ j), noisy_and, _gate(lambda i, j: i)]
+    found = jax.jit(jax.vmap(_bounds))(jnp.asarray(np.stack(gates)))
+    np.testing.assert_allclose(found.lower, [0.5, 0, 0.1881, 0], atol=5e-5)
+    np.testing.assert_allclose(found.upper, [0.5, 1, 0.5540, 0], atol=5e-5)
+
+
+def test_reference_values_of_both_bounds(reference):
+    oracle = np.load(reference / "oracles" / "pid_public.npz")
+    fields = list(oracle["fields"])
+    rows = [row for row, name in enumerate(oracle["names"]) if oracle[f"P__{name}"].shape == (2, 2, 2)]
+    tables = np.stack([oracle[f"P__{oracle['names'][row]}"] for row in rows])
+    values = oracle["values"][rows]
+    found = jax.jit(jax.vmap(_bounds))(jnp.asarray(tables))
+    np.testing.assert_allclose(found.lower, values[:, fields.index("hp_lower_tight")], rtol=0, atol=1e-6)
+    exact = values[:, fields.index("hp_upper_exact222")]
+    known = np.isfinite(exact)
+    assert known.sum() >= 40
+    np.testing.assert_allclose(np.asarray(found.upper)[known], exact[known], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), pytest.param((2, 3, 2), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("field", ["lower", "upper", "redundancy", "unique1", "unique2"])
+def test_derivatives_match_central_differences(field, shape):
+    tables = jnp.asarray(random_tables("dirichlet", 16, shape, seed=5))
+    rng = np.random.default_rng(6)
+    directions = rng.normal(size=tables.shape) * np.asarray(tables)
+    directions = jnp.asarray(directions - np.asarray(tables) * directions.sum((1, 2, 3), keepdims=True))
+
+    def value(p):
+        return getattr(_bounds(p), field)
+
+    reverse = jax.jit(jax.vmap(jax.grad(value)))(tables)
+    forward = jax.jit(jax.vmap(lambda p, d: jax.jvp(value, (p,), (d,))[1]))(tables, directions)
+    np.testing.assert_allclose(forward, (reverse * directions).sum((1, 2, 3)), rtol=0, atol=1e-12)
+    step, many = 1e-4, jax.jit(jax.vmap(value))
+    differences = (many(tables + step * directions) - many(tables - step * directions)) / (2 * step)
+    np.testing.assert_allclose(np.median(np.abs(forward - differences)), 0, atol=1e-6)
+    # One table in sixteen may lie so near to a tie of the parts of `upper` that the difference straddles it.
+    assert np.sort(np.abs(forward - differences))[-2] <= 2e-5
+
+
+def test_tables_that_are_none_give_nan():
+    p = random_tables("dirichlet", 1, (2, 2, 2))[0]
+    pairs = [np.asarray(x) for x in information.pairwise_marginals(jnp.asarray(p))]
+    for index, spoil in ((0, -1), (1, np.nan), (2, 2.0)):
+        spoiled = [x.copy() for x in pairs]
+        spoiled[index][0, 0] = spoil
+        assert np.isnan(synergy.bounds(*map(jnp.asarray, spoiled)).lower)
+    disagreeing = [pairs[0], pairs[1][::-1], pairs[2]]
+    found = synergy.bounds(*map(jnp.asarray, disagreeing))
+    assert all(np.isnan(value) for value in found)
+    assert np.isnan(synergy.accuracy_bounds(*map(jnp.asarray, disagreeing)).upper)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(AssertionError):
+        synergy.bounds(jnp.ones((2, 3)) / 6, jnp.ones((2, 2)) / 4, jnp.ones((2, 2)) / 4)
+
+
+def test_compiles_once_for_all_batches_of_a_size():
+    traced = jax.jit(chex.assert_max_traces(jax.vmap(_bounds), n=1))
+    for seed in range(3):
+        traced(jnp.asarray(random_tables("dirichlet", 4, (2, 2, 2), seed=seed)))
+
+
+def test_sharded_over_devices_equals_unsharded():
+    tables = jnp.asarray(random_tables("zeros", 64, (2, 2, 2)))
+    mesh = jax.make_mesh((8,), ("tables",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.P("tables")
+    sharded = jax.jit(jax.shard_map(jax.vmap(_bounds), mesh=mesh, in_specs=spec, out_specs=spec))(tables)
+    plain = jax.jit(jax.vmap(_bounds))(tables)
+    chex.assert_trees_all_close(sharded, plain, rtol=0, atol=2e-9)
