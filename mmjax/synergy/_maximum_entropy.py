@@ -121,11 +121,10 @@ def _start(problem: _Problem) -> _Point:
     logits = (log_or_zero(problem.first), second)
     (first, second), _ = jax.lax.scan(sweep, logits, None, length=NUM_SWEEPS)
     value = _cross_entropy(first, second, problem)
-    lanes = value.shape
-    least = jnp.full(lanes, _least_ridge(value.dtype))
+    least = jnp.full_like(value, _least_ridge(value.dtype))
     # A lane that is not finite has nothing to gain.
     gain = jnp.where(jnp.isfinite(value), jnp.inf, 0).astype(value.dtype)
-    return _Point(first, second, value, gain, least, jnp.zeros(lanes, jnp.int32))
+    return _Point(first, second, value, gain, least, jnp.zeros_like(value, jnp.int32))
 
 
 def _least_ridge(dtype: jnp.dtype) -> Array:

@@ -89,7 +89,7 @@ def test_any_points_bound_the_optimum(decompose, tables, seed, spread, kind):
         joint = jnp.asarray(rng.gamma(1 / spread, size=(4, 4, 4, 64)) / 64 * support)
         potentials = Potentials(*(spread * jnp.asarray(rng.normal(size=x.shape)) for x in (first, second)))
         upper, (lower, feasible) = upper_end(joint, marginals), lower_end(potentials, marginals)
-        label = np.asarray(first.sum(0))
+        upper, lower, label = np.asarray(upper), np.asarray(lower), np.asarray(first.sum(0))
     entropy = -np.sum(label * np.log(np.where(label > 0, label, 1)), axis=0)
     assert ((entropy + upper) / np.log(2) >= result.union_lower - 1e-12).all()
     assert ((entropy + lower) / np.log(2) <= result.union_upper + 1e-12).all()

@@ -133,7 +133,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 def test_compiles_once_for_all_batches_of_a_size():
-    traced = jax.jit(chex.assert_max_traces(jax.vmap(_bounds), n=1))
+    traced = jax.jit(jax.vmap(chex.assert_max_traces(_bounds, n=1)))
     for seed in range(3):
         traced(jnp.asarray(random_tables("dirichlet", 4, (2, 2, 2), seed=seed)))
 
