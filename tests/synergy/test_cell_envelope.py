@@ -19,6 +19,7 @@ from tests.random_tables import KINDS, random_tables
 pytestmark = pytest.mark.usefixtures("float64")
 
 SHAPE = (3, 3, 3)
+EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 MIXED = np.concatenate([random_tables(kind, 6, SHAPE, seed=2) for kind in KINDS])
 
 
@@ -44,7 +45,8 @@ def _chord_program(p):
     width = upper - lower
     slope = np.where(width > 1e-12, (at_upper - at_lower) / np.where(width > 1e-12, width, 1), 0)
     equations = np.array([np.eye(p.size).reshape(*p.shape, p.size).sum(axis)[at] for axis, at in _pairs(p.shape)])
-    result = linprog(slope.ravel(), A_eq=equations, b_eq=equations @ p.ravel(), bounds=np.c_[lower.ravel(), upper.ravel()])
+    box = np.c_[lower.ravel(), upper.ravel()]
+    result = linprog(slope.ravel(), A_eq=equations, b_eq=equations @ p.ravel(), bounds=box, options=EXACT)
     return result.fun + np.sum(at_lower - slope * lower) if result.status == 0 else -np.inf
 
 
@@ -70,6 +72,10 @@ def _envelope_program(p, axes=(2, 1, 0)):
                 equations.append({("weight", first + k): v[i] for k, v in enumerate(vertices)} | {("entry", entry): -1})
                 right.append(0)
         inequalities.append({("weight", k): c for k, c in cost} | {("t", 0): -1})
+    for axis, at in _pairs(p.shape):
+        if axis not in axes:
+            equations.append({("entry", entry): 1 for entry in np.moveaxis(entries, axis, 2)[at]})
+            right.append(np.sum(p, axis)[at])
     start = {"entry": 0, "t": p.size, "weight": p.size + 1}
     size = p.size + 1 + len(columns)
 
@@ -82,7 +88,8 @@ def _envelope_program(p, axes=(2, 1, 0)):
 
     objective = np.zeros(size)
     objective[p.size] = 1
-    result = linprog(objective, A_ub=matrix(inequalities), b_ub=np.zeros(len(axes)), A_eq=matrix(equations), b_eq=right)
+    least = {"A_ub": matrix(inequalities), "b_ub": np.zeros(len(axes))}
+    result = linprog(objective, **least, A_eq=matrix(equations), b_eq=right, options=EXACT)
     return result.fun if result.status == 0 else -np.inf
 
 
