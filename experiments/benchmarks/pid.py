@@ -142,7 +142,7 @@ class ConeProgramme:
 
 
 def _solve_afresh(cvxpy: Any, p: np.ndarray) -> float:
-    problem = _problem(cvxpy, p.shape, p.sum(1), p.sum(0))
+    problem, _ = state_broja(cvxpy, p.shape, p.sum(1), p.sum(0))
     problem.solve(solver=cvxpy.CLARABEL)
     return _label_entropy(p) + problem.value / np.log(2)
 
@@ -150,7 +150,7 @@ def _solve_afresh(cvxpy: Any, p: np.ndarray) -> float:
 def _parametric(cvxpy: Any, shape: tuple[int, int, int]) -> Union:
     n1, n2, ny = shape
     first, second = cvxpy.Parameter((n1, ny)), cvxpy.Parameter((n2, ny))
-    problem = _problem(cvxpy, shape, first, second)
+    problem, _ = state_broja(cvxpy, shape, first, second)
 
     def union(p: np.ndarray) -> float:
         first.value, second.value = p.sum(1), p.sum(0)
@@ -160,13 +160,14 @@ def _parametric(cvxpy: Any, shape: tuple[int, int, int]) -> Union:
     return union
 
 
-def _problem(cvxpy: Any, shape: tuple[int, ...], first: Any, second: Any) -> Any:
-    """State min sum_y KL(q(x1,x2,y) || q(x1,x2)) with the two labelled marginals."""
+def state_broja(cvxpy: Any, shape: tuple[int, ...], first: Any, second: Any) -> tuple[Any, list[Any]]:
+    """State min sum_y KL(q(x1,x2,y) || q(x1,x2)) with the two labelled marginals; return it and q(.,.,y) for all y."""
     q = [cvxpy.Variable(shape[:2], nonneg=True) for _ in range(shape[2])]
     pairs = sum(q[1:], start=q[0])
     constraints = [cvxpy.sum(slab, axis=1) == first[:, y] for y, slab in enumerate(q)]
     constraints += [cvxpy.sum(slab, axis=0) == second[:, y] for y, slab in enumerate(q)]
-    return cvxpy.Problem(cvxpy.Minimize(sum(cvxpy.sum(cvxpy.rel_entr(slab, pairs)) for slab in q)), constraints)
+    divergence = sum(cvxpy.sum(cvxpy.rel_entr(slab, pairs)) for slab in q)
+    return cvxpy.Problem(cvxpy.Minimize(divergence), constraints), q
 
 
 def _dit_union(dit: Any, p: np.ndarray) -> float:
