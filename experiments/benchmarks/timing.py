@@ -1,11 +1,15 @@
 """Experiments, benchmarks: timing two programs that do the same work, side by side in one process."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+
+LEAST_SECONDS = 0.02
+"""How long a program runs in a repetition at least."""
 
 
 class Comparison(NamedTuple):
@@ -47,8 +51,9 @@ def compare(
 ) -> Comparison:
     """Time two programs on the same work: warm up both, then alternate them.
 
-    Alternating lets a slow spell of the machine fall on both; each repetition gives one ratio. Results are
-    waited for when they are JAX arrays; inputs belong in the closures, so that transfers are not measured.
+    Alternating lets a slow spell of the machine fall on both; each repetition gives one ratio. A short program runs
+    many times in a repetition, for at least `LEAST_SECONDS`. Results are waited for when they are JAX arrays; inputs
+    belong in the closures, so that transfers are not measured.
 
     Args:
       work: what is computed.
@@ -73,9 +78,10 @@ def compare(
         raise ValueError(
             f"repetitions, batch and theirs_batch must be at least 1; got {repetitions}, {batch} and {theirs_batch}"
         )
-    _seconds(ours)
-    _seconds(theirs)
-    pairs = [(_seconds(ours) / batch, _seconds(theirs) / theirs_batch) for _ in range(repetitions)]
+    our_calls, their_calls = _calls(ours), _calls(theirs)
+    pairs = [
+        (_seconds(ours, our_calls) / batch, _seconds(theirs, their_calls) / theirs_batch) for _ in range(repetitions)
+    ]
     ratios = [their_seconds / our_seconds for our_seconds, their_seconds in pairs]
     return Comparison(
         work=work,
@@ -112,7 +118,15 @@ def skip_missing(work: str, measures: Iterable[Iterator[Comparison]]) -> Iterato
             yield Comparison(work, "", 0, peer, nan, nan, nan, nan, nan, "left out: not installed")
 
 
-def _seconds(program: Callable[[], Any]) -> float:
+def _calls(program: Callable[[], Any]) -> int:
+    """Warm a program up, and return how often it is to run in a repetition."""
+    _seconds(program, 1)
+    return math.ceil(LEAST_SECONDS / _seconds(program, 1))
+
+
+def _seconds(program: Callable[[], Any], calls: int) -> float:
+    """Return the mean time of a call."""
     start = time.perf_counter()
-    jax.block_until_ready(program())
-    return time.perf_counter() - start
+    for _ in range(calls):
+        jax.block_until_ready(program())
+    return (time.perf_counter() - start) / calls

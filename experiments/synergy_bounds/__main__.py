@@ -3,7 +3,7 @@
 Logic gates, random tables, generative data and real data of scikit-learn: the decomposition from the joint table
 beside the bounds that its pairwise marginals alone give, published (arXiv 2306.04539) and ours. With --data FILE.npz,
 every pair of modalities of your file instead; a file of x1_labelled, y1, x2_labelled, y2, x1_paired, x2_paired is
-bounded without labelled pairs. Takes minutes on two CPU cores, most of them compilation.
+bounded without labelled pairs. Takes a minute or two on two CPU cores, most of it compilation.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ class Config:
     """Random tables of each larger size."""
     generative: tuple[str, ...] = ("redundancy", "uniqueness0", "uniqueness1", "synergy")
     """Generative data sets of arXiv 2302.12247."""
-    num_permutations: int = 20
+    num_permutations: int = 1000
     """Permutations within classes, for the synergy of modalities independent given the label."""
     num_replicates: int = 100
     """Bootstrap resamples of a file without labelled pairs."""
@@ -83,10 +83,8 @@ class Config:
 _ALL = tuple(GENERATIVE_RATIOS)
 PRESETS = {
     "quick": Config(),
-    "full": Config(sizes=(3, 4), num_large_tables=256, generative=_ALL, num_permutations=100),
-    "paper": Config(
-        num_tables=100_000, sizes=(3, 4), num_large_tables=1024, generative=_ALL, num_permutations=100, cells=20
-    ),
+    "full": Config(sizes=(3, 4), num_large_tables=256, generative=_ALL),
+    "paper": Config(num_tables=100_000, sizes=(3, 4), num_large_tables=1024, generative=_ALL, cells=20),
 }
 
 

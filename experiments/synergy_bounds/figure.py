@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _OURS, _PUBLISHED = "#1f5fa8", "#e08a1e"
-_NUM_GROUPS = 25
 
 
 def draw(rows: Rows) -> "Figure":
@@ -32,33 +31,20 @@ def draw(rows: Rows) -> "Figure":
 
 def _random_panel(axes: "Axes", rows: Rows) -> None:
     synergy = _drawn(rows, "synergy")
-    order = np.argsort(synergy)
-    num_groups = min(_NUM_GROUPS, len(order))
-
-    def grouped(name: str) -> NDArray[np.float64]:
-        return np.array(
-            [group.mean() for group in np.array_split(np.maximum(_drawn(rows, name)[order], 0), num_groups)]
-        )
-
-    share = 100 * (np.arange(num_groups) + 0.5) / num_groups
-    axes.fill_between(
-        share,
-        grouped("published_lower_R"),
-        grouped("published_upper"),
-        color=_PUBLISHED,
-        alpha=0.35,
-        linewidth=0,
-        label="published bounds (arXiv 2306.04539)",
-    )
-    axes.fill_between(
-        share, grouped("lower"), grouped("upper"), color=_OURS, alpha=0.75, linewidth=0, label="bounds of mmjax"
-    )
-    axes.plot(share, grouped("synergy"), color="black", linewidth=2, label="true synergy, from the joint table")
-    axes.set_title(f"{len(order)} random 2x2x2 tables")
-    axes.set_xlabel(f"tables by synergy, percentile (means of {len(order) // num_groups})")
-    axes.set_ylabel("synergy (bits)")
-    axes.set_xlim(share[0], share[-1])
-    axes.set_ylim(bottom=0)
+    pairs = [
+        ("published_lower_R", "published_upper", _PUBLISHED, "published bounds (arXiv 2306.04539)"),
+        ("lower", "upper", _OURS, "bounds of mmjax"),
+    ]
+    for lower, upper, color, label in pairs:
+        bounds = np.concatenate([np.maximum(_drawn(rows, lower), 0), _drawn(rows, upper)])
+        axes.plot(np.tile(synergy, 2), bounds, ".", markersize=3, color=color, alpha=0.5)
+        axes.plot([], [], "o", color=color, label=label)
+    axes.axline((0, 0), slope=1, color="black", label="the synergy itself: upper above, lower below")
+    axes.set_title(f"{len(synergy)} random 2x2x2 tables")
+    axes.set_xlabel("true synergy, from the joint table (bits)")
+    axes.set_ylabel("bound (bits)")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=-0.01)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
 
 

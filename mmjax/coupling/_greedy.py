@@ -35,7 +35,7 @@ def greedy(marginals: Array) -> Coupling:
     return _greedy(jax.lax.stop_gradient(marginals))
 
 
-@batch_native(ranks=(2,), cpu_chunk=128, chunk=16384)
+@batch_native(ranks=(2,), cpu_chunk=64, chunk=16384)
 def _greedy(marginals: Array) -> Coupling:
     p, _, valid = normalised(marginals)
     indices, masses, _ = greedy_cells(p)
