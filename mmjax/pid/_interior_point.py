@@ -23,6 +23,8 @@ LONGEST_RISE = 4.0
 """Largest rise of a log mass in one step, in nats: beyond it the exponentials outrun their linearisation."""
 INFEASIBILITY_SHARE = 0.05
 """The complementarity is not driven below this share of the infeasibility."""
+RESIDUAL_ALLOWANCE = 30
+"""How far, in gaps, a step may raise the residuals: where masses still move much, the next step removes them."""
 FIRST_SLACK = 1e-6
 """Least slack at the start."""
 
@@ -185,7 +187,7 @@ def _step_length(
     marginals: Marginals,
     pairs: Array,
 ) -> Array:
-    """Return the longest tried step that stays central and lets neither residuals nor complementarity grow."""
+    """Return the longest tried step that stays central, and on which residuals and complementarity hardly grow."""
     dfirst, dsecond = direction.potentials
     rise = largest(jnp.where(marginals.support, dfirst[:, None] + dsecond[None], 0), 0, 1, 2)
     longest = jnp.minimum(
@@ -200,7 +202,7 @@ def _step_length(
         products = trial.masses * trial.slacks
         gap_after = total(jnp.where(pairs, products, 0), 0, 1)
         central = smallest(jnp.where(pairs, products - 1e-3 * gap_after * point.weights, jnp.inf), 0, 1) > 0
-        small = after.size <= jnp.maximum(residuals.size, 1e-12) + 2 * gap
+        small = after.size <= jnp.maximum(residuals.size, 1e-12) + RESIDUAL_ALLOWANCE * gap
         step = jnp.where(central & small & (gap_after <= 1.1 * gap), fraction * longest, step)
     return step
 
