@@ -8,6 +8,7 @@ gathers all problems into lanes and runs them in chunks that fit the cache of a 
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,11 +40,17 @@ def batch_native(ranks: tuple[int, ...], *, cpu_chunk: int, chunk: int = 65536) 
         @custom_vmap
         def run(*arrays: Array) -> Any:
             batch = arrays[0].shape[: arrays[0].ndim - ranks[0]]
-            problems = [x.reshape(-1, *x.shape[len(batch) :]) for x in arrays]
+            shapes = [x.shape[len(batch) :] for x in arrays]
+            if any(0 in shape for shape in shapes):
+                raise ValueError(f"every axis of a problem needs at least one entry; got shapes {shapes}")
+            num_problems = math.prod(batch)
+            problems = [x.reshape(num_problems, *shape) for x, shape in zip(arrays, shapes, strict=True)]
+            if num_problems == 0:  # one problem tells the shapes of the results
+                problems = [jnp.zeros((1, *shape), x.dtype) for x, shape in zip(arrays, shapes, strict=True)]
             size = cpu_chunk if jax.default_backend() == "cpu" else chunk
             with jax.numpy_rank_promotion("allow"):
                 out = _map_problems(kernel, problems, size)
-            return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), out)
+            return jax.tree.map(lambda x: x[:num_problems].reshape(*batch, *x.shape[1:]), out)
 
         @run.def_vmap
         def batched(axis_size: int, in_batched: Any, *arrays: Array) -> Any:

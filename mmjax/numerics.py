@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 TABLE_TOLERANCE = 1e-3
 """How far a table's sum may be from 1: loose enough for tables printed with three or four digits."""
@@ -69,6 +70,22 @@ def is_table(p: Array) -> Array:
       a boolean scalar; False for an all-zero or unnormalised table.
     """
     return jnp.all(p >= 0) & (jnp.abs(jnp.sum(p) - 1) <= TABLE_TOLERANCE)
+
+
+def scaled_entropy(p: Array) -> Array:
+    """Return -sum p log(p / sum p) in nats, which is the entropy of a table that sums to 1.
+
+    It grows in proportion to the table, as informations do: in their sums, tables that sum to 1 only nearly
+    (`TABLE_TOLERANCE`) leave no error behind.
+    """
+    return xlogx(jnp.sum(p)) - jnp.sum(xlogx(p))
+
+
+def as_floats(*arrays: ArrayLike) -> tuple[Array, ...]:
+    """Return arrays in their common floating-point dtype; JAX's own float where all are integers or booleans."""
+    with jax.numpy_dtype_promotion("standard"):
+        dtype = jnp.result_type(*arrays, float)
+    return tuple(jnp.asarray(x).astype(dtype) for x in arrays)
 
 
 def nan_unless(condition: Array, x: Array) -> Array:

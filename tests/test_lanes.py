@@ -72,3 +72,13 @@ def test_map_chunks_runs_the_kernel_on_the_last_lane_again_never_on_zeros():
 def test_the_kernel_is_not_differentiated_silently(x, scale):
     with pytest.raises(Exception, match=r"(?i)custom_vmap|differentiat"):
         jax.grad(lambda x: moments(x, scale[0])[0])(x[0])
+
+
+def test_no_problems_give_no_results(x, scale):
+    total, largest = jax.vmap(moments)(x[:0], scale[:0])
+    assert total.shape == (0,) and largest.shape == (0, 2)
+
+
+def test_a_problem_without_entries_is_refused(x, scale):
+    with pytest.raises(ValueError, match=r"at least one entry; got shapes \[\(2, 0\), \(\)\]"):
+        jax.vmap(moments)(x[:, :, :0], scale)

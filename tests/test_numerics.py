@@ -126,3 +126,17 @@ def test_attach_gradient_differentiates_through_a_scan():
 def test_attach_gradient_raises_on_a_second_derivative(second):
     with pytest.raises(TypeError, match="second derivatives of an optimal value"):
         second(_smallest)({"a": jnp.array(0.1), "b": jnp.array(1.0)})
+
+
+def test_scaled_entropy_grows_with_the_table():
+    p = jnp.array([0.5, 0.25, 0.25])
+    np.testing.assert_allclose(numerics.scaled_entropy(p), 1.0397208, rtol=1e-6)
+    np.testing.assert_allclose(numerics.scaled_entropy(1.5 * p), 1.5 * 1.0397208, rtol=1e-6)
+    assert numerics.scaled_entropy(jnp.zeros(3)) == 0
+
+
+def test_as_floats_finds_the_common_dtype(float64):
+    integers, single = np.arange(3), np.ones(2, np.float32)
+    assert [x.dtype for x in numerics.as_floats(integers, single)] == [np.float32, np.float32]
+    assert numerics.as_floats(integers)[0].dtype == np.float64
+    assert [x.dtype for x in numerics.as_floats(single, np.ones(2))] == [np.float64, np.float64]

@@ -18,7 +18,7 @@ from experiments.synergy_bounds.gates import gate_rows, gate_table
 from experiments.synergy_bounds.generative import generative_items, generative_table
 from experiments.synergy_bounds.random_tables import random_items, random_tables
 from experiments.synergy_bounds.real import built_in_items, file_items, real_table, stored_table
-from experiments.synergy_bounds.samples import Recipe
+from experiments.synergy_bounds.samples import Recipe, Repetitions
 from experiments.synergy_bounds.unpaired import unpaired_items, unpaired_table
 from mmjax.data import GENERATIVE_RATIOS, is_unpaired_npz
 
@@ -46,7 +46,7 @@ class Config:
     num_permutations: int = 1000
     """Permutations within classes, for the synergy of modalities independent given the label."""
     num_replicates: int = 100
-    """Bootstrap resamples of a file without labelled pairs."""
+    """Bootstrap resamples, for intervals."""
     data: Path | None = None
     """Your npz file, measured instead of all the above."""
     modalities: tuple[str, ...] = ()
@@ -94,15 +94,19 @@ def items(config: Config) -> Mapping[str, Item]:
         if is_unpaired_npz(config.data):
             return unpaired_items(config.data, config.seed, config.cells, config.recipe, config.num_replicates)
         return file_items(
-            config.data, config.modalities, config.seed, config.cells, config.recipe, config.num_permutations
+            config.data, config.modalities, config.seed, config.cells, config.recipe, _repetitions(config)
         )
     parts: dict[Part, Mapping[str, Item]] = {
         "gates": {"gates": gate_rows},
         "random": random_items(config.seed, config.num_tables, config.sizes, config.num_large_tables),
-        "generative": generative_items(config.seed, config.generative, config.num_permutations),
-        "real": built_in_items(config.seed, config.cells, config.num_permutations),
+        "generative": generative_items(config.seed, config.generative, _repetitions(config)),
+        "real": built_in_items(config.seed, config.cells, _repetitions(config)),
     }
     return {key: item for part in config.parts for key, item in parts[part].items()}
+
+
+def _repetitions(config: Config) -> Repetitions:
+    return Repetitions(config.num_permutations, config.num_replicates)
 
 
 def tables(config: Config, rows: Rows) -> Sequence[Table]:

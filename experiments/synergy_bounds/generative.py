@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.harness import Item, Row, Rows, Table
 from experiments.synergy_bounds.measurement import column, item_key
-from experiments.synergy_bounds.samples import cells_of_unit_rows, pair_row
+from experiments.synergy_bounds.samples import Repetitions, cells_of_unit_rows, pair_row
 from mmjax.data import GENERATIVE_RATIOS, generative_data
 
 NUM_SAMPLES = 20_000
@@ -34,9 +34,9 @@ STORED = {
 _PARTS = {"redundancy": "R", "unique1": "U1", "unique2": "U2", "synergy": "S"}
 
 
-def generative_items(seed: int, names: tuple[str, ...], num_permutations: int) -> Mapping[str, Item]:
+def generative_items(seed: int, names: tuple[str, ...], repetitions: Repetitions) -> Mapping[str, Item]:
     """Return an item a data set."""
-    return {f"generative-{name}": functools.partial(_item, seed, name, num_permutations) for name in names}
+    return {f"generative-{name}": functools.partial(_item, seed, name, repetitions) for name in names}
 
 
 def generative_table(rows: Rows) -> Table:
@@ -61,11 +61,11 @@ def generative_table(rows: Rows) -> Table:
     )
 
 
-def _item(seed: int, name: str, num_permutations: int) -> Row:
+def _item(seed: int, name: str, repetitions: Repetitions) -> Row:
     key = item_key(seed, f"generative-{name}")
     data = generative_data(key, GENERATIVE_RATIOS[name], num_samples=NUM_SAMPLES)
     test = slice(NUM_SAMPLES - NUM_TEST, None)  # the samples are exchangeable
     x1, x2 = (cells_of_unit_rows(np.asarray(x[test]), NUM_CELLS, NUM_COMPONENTS) for x in (data.x1, data.x2))
     label = np.asarray(data.label[test])
-    row = pair_row(key, name, x1, x2, label, sizes=(NUM_CELLS, NUM_CELLS, 2), num_permutations=num_permutations)
+    row = pair_row(key, name, x1, x2, label, sizes=(NUM_CELLS, NUM_CELLS, 2), repetitions=repetitions)
     return {"kind": "generative", **row}

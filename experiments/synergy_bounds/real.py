@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from experiments.harness import Item, Row, Rows, Table, UserError
 from experiments.synergy_bounds.generative import NUM_CELLS
 from experiments.synergy_bounds.measurement import column, item_key
-from experiments.synergy_bounds.samples import Ids, Recipe, cells, pair_row
+from experiments.synergy_bounds.samples import Ids, Recipe, Repetitions, cells, pair_row
 from mmjax.data import MultimodalData, load_npz
 
 _TEST = 2
@@ -41,20 +41,20 @@ _STORED = (
 """Output stored with the public code of arXiv 2306.04539 (bounds/bounds_real.ipynb), bits, U1 and U2 put right."""
 
 
-def built_in_items(seed: int, num_cells: int, num_permutations: int) -> Mapping[str, Item]:
+def built_in_items(seed: int, num_cells: int, repetitions: Repetitions) -> Mapping[str, Item]:
     """Return an item for each pair of modalities of the data sets that scikit-learn ships."""
     digits, cancer = _digits(), _breast_cancer()
     halves = [("top", "bottom"), ("left", "right")]
     # Empty cells make the tables as large as those of the generative data, whose compiled program they share.
     side = max(num_cells, NUM_CELLS)
     return {
-        **_pair_items("digits", digits, halves, seed, num_cells, "std", num_permutations, side=num_cells),
-        **_pair_items("cancer", cancer, _all_pairs(cancer), seed, num_cells, "std", num_permutations, side=side),
+        **_pair_items("digits", digits, halves, seed, num_cells, "std", repetitions, side=num_cells),
+        **_pair_items("cancer", cancer, _all_pairs(cancer), seed, num_cells, "std", repetitions, side=side),
     }
 
 
 def file_items(
-    path: Path, modalities: tuple[str, ...], seed: int, num_cells: int, recipe: Recipe, num_permutations: int
+    path: Path, modalities: tuple[str, ...], seed: int, num_cells: int, recipe: Recipe, repetitions: Repetitions
 ) -> Mapping[str, Item]:
     """Return an item for each pair of modalities of a multimodal file."""
     data = load_npz(path, modalities or None)
@@ -69,7 +69,7 @@ def file_items(
                 f"{path}: {first!r} and {second!r} have no labelled pairs of two classes; data without labelled pairs "
                 "are files of x1_labelled, y1, x2_labelled, y2, x1_paired, x2_paired"
             )
-    return _pair_items(path.stem, data, pairs, seed, num_cells, recipe, num_permutations, side=num_cells)
+    return _pair_items(path.stem, data, pairs, seed, num_cells, recipe, repetitions, side=num_cells)
 
 
 def real_table(rows: Rows, name: str, how: str) -> Table:
@@ -81,7 +81,11 @@ def real_table(rows: Rows, name: str, how: str) -> Table:
         "U1": "unique1",
         "U2": "unique2",
         "S": "synergy",
+        "S from": "synergy_from",
+        "S to": "synergy_to",
         "S null": "synergy_null",
+        "null from": "synergy_null_from",
+        "null to": "synergy_null_to",
         "p": "p_value",
         "lower bound": "lower",
         "upper bound": "upper",
@@ -93,9 +97,9 @@ def real_table(rows: Rows, name: str, how: str) -> Table:
     return Table(
         name,
         frame,
-        f"Bits, of the quantised data: {how}. S is the plain estimate from the labelled pairs; S null the mean after "
-        "permuting the second modality within each class, which keeps R, U1, U2: what modalities that are independent "
-        "given the label have, and few samples add; p is the share of permutations that reach S. Bounds and accuracies "
+        f"Bits, of the quantised data: {how}. S is the plain estimate from the labelled pairs, beside its 95 % "
+        "bootstrap interval; S null the mean, with the central 95 %, after permuting the second modality within each "
+        "class, which keeps R, U1, U2: what modalities that are independent given the label have, and few samples add; p is the share of permutations that reach S. Bounds and accuracies "
         "(of the best classifier of the cells) follow from the pairwise marginals alone; a joint distribution with the "
         "synergy under `achievable` exists.",
     )
@@ -118,7 +122,7 @@ def _pair_items(
     seed: int,
     num_cells: int,
     recipe: Recipe,
-    num_permutations: int,
+    repetitions: Repetitions,
     *,
     side: int,
 ) -> dict[str, Item]:
@@ -134,7 +138,7 @@ def _pair_items(
             quantised(second)[use],
             label,
             sizes=(side, side, int(label.max()) + 1),
-            num_permutations=num_permutations,
+            repetitions=repetitions,
         )
         return {"kind": "real", **row}
 

@@ -1,6 +1,6 @@
 """Experiments, synergy_bounds: modalities cut into cells, and a row of results from the cells of two of them."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +46,17 @@ def cells_of_unit_rows(x: NDArray[np.generic], num_cells: int, num_components: i
     return _clusters(_unit_rows(x.astype(np.float64)), num_cells, num_components, np.ones(len(x), bool))
 
 
+class Repetitions(NamedTuple):
+    """How often a sample is drawn anew."""
+
+    permutations: int
+    """Of the second modality within each class, for the null."""
+    resamples: int
+    """With replacement, for the interval of the synergy."""
+
+
 def pair_row(
-    key: Array, name: str, x1: Ids, x2: Ids, label: Ids, *, sizes: tuple[int, int, int], num_permutations: int
+    key: Array, name: str, x1: Ids, x2: Ids, label: Ids, *, sizes: tuple[int, int, int], repetitions: Repetitions
 ) -> Row:
     """Decompose labelled pairs of cells, and bound their synergy from the marginals.
 
@@ -58,17 +67,22 @@ def pair_row(
       x2: cells of the second modality (n,).
       label: classes (n,).
       sizes: of the table; the same for pairs that are to share a compiled program.
-      num_permutations: of the second modality within each class.
+      repetitions: how often the sample is permuted and resampled.
     """
     with jax.enable_x64(True):
         ids = [jnp.asarray(np.asarray(x), jnp.int32) for x in (x1, x2, label)]
-        null = synergy.conditional_independence_null(key, *ids, sizes=sizes, num_permutations=num_permutations)
+        null = synergy.conditional_independence_null(key, *ids, sizes=sizes, num_permutations=repetitions.permutations)
+        resampled = synergy.bootstrap(key, *ids, sizes=sizes, num_replicates=repetitions.resamples)
         table = np.asarray(information.joint_table(*ids, sizes=sizes))
     return {
         "pair": name,
         "n": len(x1),
         **measured(table),
+        "synergy_from": float(resampled.lower.synergy),
+        "synergy_to": float(resampled.upper.synergy),
         "synergy_null": float(null.mean),
+        "synergy_null_from": float(null.lower),
+        "synergy_null_to": float(null.upper),
         "synergy_independent": float(null.synergy_independent),
         "p_value": float(null.p_value),
     }

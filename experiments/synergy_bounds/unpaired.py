@@ -74,9 +74,9 @@ def _row(key: Array, name: str, data: UnpairedData, num_cells: int, recipe: Reci
     with jax.enable_x64(True):
         ids = [(jnp.asarray(a, jnp.int32), jnp.asarray(b, jnp.int32)) for a, b in samples]
         result = synergy.bounds_from_samples(key, *ids, sizes=sizes, num_replicates=num_replicates)
-        tables = [_table(*pair, shape) for pair, shape in zip(samples, (sizes[::2], sizes[1:], sizes[:2]), strict=True)]
-        p1y, p2y, p12 = tables
-        accuracy = _accuracy(result, p12, p1y, p2y)
+        tables = [_table(*pair, shape) for pair, shape in zip(samples[:2], (sizes[::2], sizes[1:]), strict=True)]
+        p1y, p2y = tables
+        accuracy = _accuracy(result)
         return {
             "kind": "unpaired",
             "pair": name,
@@ -97,13 +97,11 @@ def _row(key: Array, name: str, data: UnpairedData, num_cells: int, recipe: Reci
         }
 
 
-def _accuracy(result: SampleBounds, p12: Array, p1y: Array, p2y: Array) -> AccuracyBounds:
-    """Bound the accuracy of fusion from the bounds on the information, in tables made to agree."""
-    counts = result.num_samples.astype(p12.dtype)
-    agreeing = information.project_marginals(p12, p1y, p2y, weights=counts)[:3]
-    label = information.entropy(jnp.sum(agreeing[1], axis=0))
+def _accuracy(result: SampleBounds) -> AccuracyBounds:
+    """Bound the accuracy of fusion from the bounds on the information and the tables that they are about."""
+    label = information.entropy(jnp.sum(result.marginals.p1y, axis=0))
     ends = (label - result.estimate.information_upper, label - result.estimate.information_lower)
-    return synergy.accuracy_from_conditional_entropy(*ends, *agreeing)
+    return synergy.accuracy_from_conditional_entropy(*ends, *result.marginals)
 
 
 def _cells(

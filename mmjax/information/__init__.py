@@ -9,6 +9,7 @@ from mmjax.information._checks import check_ids, check_joint_exists, check_margi
 from mmjax.information._consistency import (
     ConsistentMarginals,
     marginal_disagreement,
+    marginals_agree,
     project_marginals,
     sampling_disagreement,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "kl_divergence",
     "marginal",
     "marginal_disagreement",
+    "marginals_agree",
     "mutual_information",
     "o_information",
     "pairwise_marginals",

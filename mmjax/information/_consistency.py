@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.numerics import divide_or_zero, is_table, nan_unless
+from mmjax.numerics import as_floats, divide_or_zero, is_table, nan_unless
 
 
 class ConsistentMarginals(NamedTuple):
@@ -28,6 +28,23 @@ class ConsistentMarginals(NamedTuple):
     """(n2, ny)."""
     distance: Array
     """Largest total-variation distance, of the three, between a table and its projection."""
+
+
+def marginals_agree(p12: Array, p1y: Array, p2y: Array) -> Array:
+    """Say whether three arrays are tables that agree about the variables they share, to rounding.
+
+    Args:
+      p12: (n1, n2).
+      p1y: (n1, ny).
+      p2y: (n2, ny).
+
+    Returns:
+      a boolean scalar: all are tables, and `marginal_disagreement` is at most the square root of the rounding unit.
+
+    Raises:
+      AssertionError: if the shapes do not fit each other.
+    """
+    return marginal_disagreement(p12, p1y, p2y) <= jnp.finfo(p12.dtype).eps ** 0.5
 
 
 @jax.jit
@@ -70,8 +87,9 @@ def sampling_disagreement(p12: Array, p1y: Array, p2y: Array, num_samples: Array
     Returns:
       a scalar >= 0; NaN unless all three are tables. Meant to be read, not differentiated.
     """
-    chex.assert_shape(num_samples, (3,))
+    p12, p1y, p2y = as_floats(p12, p1y, p2y)
     variances = 1 / jnp.asarray(num_samples, p12.dtype)
+    chex.assert_shape(variances, (3,))
     pairs = ((0, 1), (0, 2), (1, 2))
     distances = []
     for (one, other), (n, m) in zip(_shared_marginals(p12, p1y, p2y), pairs, strict=True):
@@ -120,6 +138,7 @@ def project_marginals(
     """
     if num_sweeps < 0:
         raise ValueError(f"num_sweeps must be 0 or more; got {num_sweeps}")
+    p12, p1y, p2y = as_floats(p12, p1y, p2y)
     tables = [table / jnp.sum(table) for table in (p12, p1y, p2y)]
     trust = jnp.asarray(weights, p12.dtype)
     chex.assert_shape(trust, (3,))

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mmjax.numerics import TABLE_TOLERANCE, nan_unless
+from mmjax.numerics import TABLE_TOLERANCE, as_floats, nan_unless
 
 
 class PairwiseMarginals(NamedTuple):
@@ -108,12 +109,12 @@ def soft_joint_table(q1: Array, q2: Array, y: Array, *, weights: Array | None = 
     """
     chex.assert_rank([q1, q2, y], 2)
     chex.assert_equal_shape_prefix([q1, q2, y], 1)
-    labels = y.astype(q1.dtype)
+    q1, q2, labels = as_floats(q1, q2, y)
     valid = _are_distributions(q1) & _are_distributions(q2) & _are_distributions(labels)
     if weights is not None:
         chex.assert_shape(weights, (q1.shape[0],))
         valid = valid & jnp.all(weights >= 0)
-        labels = labels * _rescale(weights)[:, None]
+        labels = labels * _rescale(weights).astype(labels.dtype)[:, None]
     # Accelerators would otherwise multiply in a precision of three digits.
     table = jnp.einsum("ni,nj,nk->ijk", q1, q2, labels, precision=jax.lax.Precision.HIGHEST)
     return nan_unless(valid, table / jnp.sum(table))
@@ -135,7 +136,7 @@ def _empirical_table(ids: tuple[Array, ...], weights: Array | None, *, sizes: tu
 
 def different_axes(axes: int | Iterable[int], rank: int) -> list[int]:
     """The axes counted from 0; a `ValueError` if one is out of range or repeated."""
-    asked = [axes] if isinstance(axes, int) else list(axes)
+    asked = list(axes) if isinstance(axes, Iterable) else [operator.index(axes)]
     counted = [axis % rank for axis in asked if -rank <= axis < rank]
     if len(set(counted)) < len(asked):
         raise ValueError(f"axes must be different axes of a table of rank {rank}; got {asked}")

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.numerics import in_base, is_table, log_or_zero, nan_unless
-from mmjax.pid._broja import MAX_ITERATIONS, _tolerance, solve
+from mmjax.numerics import as_floats, in_base, is_table, log_or_zero, nan_unless
+from mmjax.pid._broja import MAX_ITERATIONS, certifiable, solve
 
 
 class PointwisePID(NamedTuple):
@@ -42,12 +42,12 @@ def pointwise(
     Raises:
       ValueError: if `tol` is smaller than the dtype of `p` can certify.
     """
-    p = jax.lax.stop_gradient(jnp.asarray(p))
+    (p,) = as_floats(jax.lax.stop_gradient(p))
     chex.assert_rank(p, 3)
     p = nan_unless(is_table(p), p)
     p12, p1y, p2y = jnp.sum(p, axis=2), jnp.sum(p, axis=1), jnp.sum(p, axis=0)
-    label = log_or_zero(jnp.sum(p1y, axis=0))
-    alpha, beta = solve(p1y, p2y, _tolerance(tol, p.dtype, base), max_iterations).potentials
+    label = log_or_zero(jnp.sum(p1y, axis=0)) - log_or_zero(jnp.sum(p1y))
+    alpha, beta = solve(p1y, p2y, certifiable(tol, p.dtype, base), max_iterations).potentials
     first = (log_or_zero(p1y) - log_or_zero(jnp.sum(p1y, axis=1))[:, None] - label[None])[:, None, :]
     second = (log_or_zero(p2y) - log_or_zero(jnp.sum(p2y, axis=1))[:, None] - label[None])[None, :, :]
     both = log_or_zero(p) - log_or_zero(p12)[:, :, None] - label[None, None]

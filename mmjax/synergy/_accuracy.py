@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.numerics import divide_or_zero, in_base, is_table, log_or_zero, nan_unless, xlogx
+from mmjax.numerics import as_floats, divide_or_zero, in_base, is_table, log_or_zero, nan_unless, xlogx
 from mmjax.synergy._frechet import frechet_box
 
 _ROUNDINGS = 16
@@ -42,11 +42,15 @@ def accuracy_lower_bound(conditional_entropy: Array, num_classes: int, *, base: 
       base: unit of information; 2 for bits, e for the bounds in nats of `conditional_entropy_bound`.
 
     Returns:
-      a scalar in [1/num_classes, 1], rounded down by a few roundings.
+      a scalar in [1/num_classes, 1], rounded down by a few roundings; NaN for NaN. H below 0 counts as 0, above
+      log num_classes as that.
+
+    Raises:
+      ValueError: if `num_classes` is below 1, or `base` not greater than 1.
 
     Differentiable between the corners H = log i; one-sided there.
     """
-    nats = _in_nats(conditional_entropy, base)
+    nats = _in_nats(conditional_entropy, num_classes, base)
     classes = jnp.arange(1, num_classes + 1, dtype=nats.dtype)
     error = jnp.interp(nats + _rounding(nats, num_classes), jnp.log(classes), (classes - 1) / classes)
     return jnp.maximum(1 - error - _rounding(nats, 1), 1 / num_classes)
@@ -66,13 +70,16 @@ def accuracy_upper_bound(conditional_entropy: Array, num_classes: int, *, base: 
 
     Returns:
       a scalar in [1/num_classes, 1], rounded up by a few roundings; near H = log num_classes, where the error
-      has an infinite slope, by their square root.
+      has an infinite slope, by their square root; NaN for NaN. H below 0 counts as 0, above log num_classes as that.
+
+    Raises:
+      ValueError: if `num_classes` is below 1, or `base` not greater than 1.
 
     Differentiable twice; the infinite slope at H = log num_classes is taken as 0.
     """
-    nats = _in_nats(conditional_entropy, base)
+    nats = _in_nats(conditional_entropy, num_classes, base)
     error = _fano_error(num_classes, nats - _rounding(nats, num_classes))
-    return jnp.minimum(1 - error + _rounding(nats, 1), 1)
+    return nan_unless(nats == nats, jnp.minimum(1 - error + _rounding(nats, 1), 1))
 
 
 @functools.partial(jax.jit, static_argnames="base")
@@ -109,7 +116,10 @@ def _largest_entries(p12: Array, p1y: Array, p2y: Array) -> Array:
     return jnp.minimum(total + _rounding(total, 1), 1)
 
 
-def _in_nats(information: Array, base: float) -> Array:
+def _in_nats(conditional_entropy: Array, num_classes: int, base: float) -> Array:
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1; got {num_classes}")
+    (information,) = as_floats(conditional_entropy)
     return information / in_base(jnp.ones((), information.dtype), base)
 
 

@@ -59,10 +59,13 @@ def accuracy_range(
       the range, on the host in float64; both ends hold also when a limit was hit, and say so.
 
     Raises:
-      ValueError: if one is no table, shapes do not fit, shared marginals disagree, or no joint exists.
+      ValueError: if one is no table, shapes do not fit, shared marginals disagree, no joint exists, or `time_limit` is
+        negative.
 
     Not differentiable, not for jit; `accuracy_bounds` is.
     """
+    if not time_limit >= 0:
+        raise ValueError(f"time_limit must be at least 0 seconds; got {time_limit}")
     check_marginals_agree(p12, p1y, p2y, tolerance=tolerance)
     with jax.enable_x64(True):
         tables = project_marginals(*(jnp.asarray(np.asarray(p, np.float64)) for p in (p12, p1y, p2y)))[:3]

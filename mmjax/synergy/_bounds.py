@@ -8,14 +8,13 @@ maximum and by rigorous minima of the entropy of such joints (ours).
 import functools
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax import information, pid
-from mmjax.information import entropy
-from mmjax.numerics import in_base, is_table, nan_unless
+from mmjax import pid
+from mmjax.information import entropy, marginals_agree
+from mmjax.numerics import as_floats, in_base, nan_unless, scaled_entropy
 from mmjax.synergy._accuracy import AccuracyBounds, accuracy_from_conditional_entropy
 from mmjax.synergy._maximum_entropy import conditional_entropy_ceiling
 from mmjax.synergy._minimum_entropy import minimum_entropy_bounds
@@ -66,10 +65,11 @@ def bounds(p12: Array, p1y: Array, p2y: Array, *, base: float = 2.0) -> SynergyB
       than the square root of the rounding unit (`mmjax.information.project_marginals` makes estimates agree).
       Marginals that agree but that no joint has are not always detected: `mmjax.information.check_joint_exists` is.
     """
-    valid = _valid(p12, p1y, p2y)
+    p12, p1y, p2y = as_floats(p12, p1y, p2y)
+    valid = marginals_agree(p12, p1y, p2y)
     parts = pid.broja_from_marginals(p1y, p2y, base=base)
     ceiling, floor, achieved = _conditional_entropies(p12, p1y, p2y, base)
-    label = entropy(jnp.sum(p1y, axis=0), base=base)
+    label = in_base(scaled_entropy(jnp.sum(p1y, axis=0)), base)
     result = SynergyBounds(
         lower=label - ceiling - parts.union_upper,
         upper=label - floor - parts.union_lower,
@@ -102,18 +102,11 @@ def accuracy_bounds(p12: Array, p1y: Array, p2y: Array) -> AccuracyBounds:
     Returns:
       lower and upper bounds in [0, 1]; NaN as in `bounds`.
     """
-    valid = _valid(p12, p1y, p2y)
+    p12, p1y, p2y = as_floats(p12, p1y, p2y)
+    valid = marginals_agree(p12, p1y, p2y)
     ceiling, floor, _ = _conditional_entropies(p12, p1y, p2y, 2.0)
     result = accuracy_from_conditional_entropy(floor, ceiling, p12, p1y, p2y)
     return jax.tree.map(lambda x: nan_unless(valid, x), result)
-
-
-def _valid(p12: Array, p1y: Array, p2y: Array) -> Array:
-    chex.assert_rank([p12, p1y, p2y], 2)
-    chex.assert_shape(p12, (p1y.shape[0], p2y.shape[0]))
-    chex.assert_equal_shape_suffix([p1y, p2y], 1)
-    agree = information.marginal_disagreement(p12, p1y, p2y) <= jnp.finfo(p12.dtype).eps ** 0.5
-    return agree & is_table(p12) & is_table(p1y) & is_table(p2y)
 
 
 def _conditional_entropies(p12: Array, p1y: Array, p2y: Array, base: float) -> tuple[Array, Array, Array]:

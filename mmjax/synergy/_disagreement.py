@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.numerics import divide_or_zero, in_base, is_table, log_or_zero, nan_unless
+from mmjax.information import marginals_agree
+from mmjax.numerics import divide_or_zero, in_base, log_or_zero, nan_unless
 
 _HALVINGS = 26
 
@@ -38,8 +39,8 @@ def disagreement_bound(
       base: unit of information; 2 for bits.
 
     Returns:
-      a scalar of either sign in units of log `base`; NaN unless all three are tables and every pair of
-      positive mass leaves some label possible.
+      a scalar of either sign in units of log `base`; NaN unless the three are tables that agree and every
+      pair of positive mass leaves some label possible.
 
     Differentiable twice in all arguments where p > 0 and the best t is unique.
     """
@@ -49,7 +50,7 @@ def disagreement_bound(
     # A last step of Newton carries the derivative of the best t, which second derivatives need.
     curvature = jax.grad(slope)(t, *arguments)
     t = jnp.clip(t - divide_or_zero(slope(t, *arguments), curvature), 0, 1)
-    return nan_unless(_are_tables(p12, p1y, p2y), _mixture_bound(t, *arguments))
+    return nan_unless(marginals_agree(p12, p1y, p2y), _mixture_bound(t, *arguments))
 
 
 @functools.partial(jax.jit, static_argnames="base")
@@ -74,7 +75,7 @@ def bhattacharyya_disagreement_bound(
     Differentiable twice where p > 0.
     """
     alpha = _chernoff(jnp.full((), 0.5, p12.dtype), p12, p1y, p2y, base)
-    return nan_unless(_are_tables(p12, p1y, p2y), alpha - (unique1 + unique2) / 2)
+    return nan_unless(marginals_agree(p12, p1y, p2y), alpha - (unique1 + unique2) / 2)
 
 
 @functools.partial(jax.jit, static_argnames="base")
@@ -94,8 +95,8 @@ def total_variation_disagreement_bound(
       base: unit of information; 2 for bits.
 
     Returns:
-      a scalar of either sign in units of log `base`, at most the Bhattacharyya form; NaN unless all three are
-      tables.
+      a scalar of either sign in units of log `base`, at most the Bhattacharyya form; NaN unless the three are
+      tables that agree.
 
     Differentiable where no a(y) equals b(y).
     """
@@ -121,8 +122,8 @@ def euclidean_disagreement_bound(
       base: unit of information; 2 for bits.
 
     Returns:
-      a scalar of either sign in units of log `base`, at most the total-variation form; NaN unless all three
-      are tables.
+      a scalar of either sign in units of log `base`, at most the total-variation form; NaN unless the three
+      are tables that agree.
 
     Differentiable twice where p(x1), p(x2) > 0.
     """
@@ -174,8 +175,4 @@ def _difference(p12: Array, p1y: Array, p2y: Array) -> Array:
 def _subtract_unique(
     nats: Array, p12: Array, p1y: Array, p2y: Array, unique1: Array, unique2: Array, base: float
 ) -> Array:
-    return nan_unless(_are_tables(p12, p1y, p2y), in_base(nats, base) - (unique1 + unique2) / 2)
-
-
-def _are_tables(p12: Array, p1y: Array, p2y: Array) -> Array:
-    return is_table(p12) & is_table(p1y) & is_table(p2y)
+    return nan_unless(marginals_agree(p12, p1y, p2y), in_base(nats, base) - (unique1 + unique2) / 2)

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.information import marginal_disagreement
+from mmjax.information import marginals_agree
 from mmjax.lanes import batch_native
-from mmjax.numerics import attach_gradient, is_table, nan_unless, xlogx
+from mmjax.numerics import attach_gradient, nan_unless, xlogx
 from mmjax.synergy._box_program import polytope
 from mmjax.synergy._cell_envelope import cell_envelope_bound
 from mmjax.synergy._cell_polytope import num_vertices
@@ -31,7 +31,6 @@ LONGEST_LINE = 6
 MAX_VERTICES = 20_000
 """Where all lines are longer, the shortest ones are enveloped if they have no more vertices than this together."""
 
-_MAX_DISAGREEMENT = 1e-6
 _CPU_BYTES, _BYTES = 2**22, 2**33
 
 Bounds = tuple[Array, tuple[Array, Array, Array], Array]
@@ -66,8 +65,8 @@ def minimum_entropy_bounds(p12: Array, p1y: Array, p2y: Array) -> MinimumEntropy
     Returns:
       both sides, in nats. `lower` holds up to rounding (1e-9 in float64, 1e-5 in float32), whatever the solver reached;
       `achievable` belongs to a table whose marginals are right to 1e-9 (float32: 1e-4), inf where none was found. NaN
-      unless the three are tables that agree about shared variables (to 1e-6; float32: 1e-4), and where they
-      are seen to have no joint table; `information.check_joint_exists` decides that.
+      unless the three are tables that agree (`information.marginals_agree`), and where they are seen to have no
+      joint table; `information.check_joint_exists` decides that.
 
     `lower` is differentiable, once, where one bound is best and its solution unique; `achievable` has no derivative
     (zero) but where it is exact.
@@ -82,7 +81,7 @@ def minimum_entropy_bounds(p12: Array, p1y: Array, p2y: Array) -> MinimumEntropy
         lower = achievable = least_entropy_2x2x2(p12, p1y, p2y)
     else:
         lower, achievable = _bounds_of_larger(p12, p1y, p2y)
-    exists = _seem_consistent(p12, p1y, p2y) & (lower <= _largest_entropy(p12, p1y, p2y))
+    exists = marginals_agree(p12, p1y, p2y) & (lower <= _largest_entropy(p12, p1y, p2y))
     return MinimumEntropy(nan_unless(exists, lower), nan_unless(exists, achievable))
 
 
@@ -144,17 +143,12 @@ def _enveloped_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (2, *(axis for axis in (1, 0) if shape[axis] <= LONGEST_LINE))
 
 
-def _seem_consistent(p12: Array, p1y: Array, p2y: Array) -> Array:
-    tolerance = max(_MAX_DISAGREEMENT, 1000 * float(jnp.finfo(p12.dtype).eps))
-    tables = is_table(p12) & is_table(p1y) & is_table(p2y)
-    return tables & (marginal_disagreement(p12, p1y, p2y) <= tolerance)
-
-
 def _largest_entropy(p12: Array, p1y: Array, p2y: Array) -> Array:
-    """What no joint table exceeds: a bound above it shows that none exists."""
+    """What the entropy of no joint table exceeds: a bound above it shows that none exists."""
     p1, p2, py = jnp.sum(p12, axis=1), jnp.sum(p12, axis=0), jnp.sum(p1y, axis=0)
     products = [_entropy(p12) + _entropy(py), _entropy(p1y) + _entropy(p2), _entropy(p2y) + _entropy(p1)]
-    return jnp.min(jnp.stack(products)) + 10 * _tolerance(p12)
+    # A joint table that sums to T has one of T times the normalised table's, less T log T.
+    return jnp.min(jnp.stack(products)) + xlogx(jnp.sum(p12)) + 10 * _tolerance(p12)
 
 
 def _entropy(p: Array) -> Array:

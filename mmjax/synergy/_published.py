@@ -14,7 +14,7 @@ from jax import Array
 from mmjax import information, pid
 from mmjax.coupling import meet_entropy
 from mmjax.information import entropy
-from mmjax.numerics import divide_or_zero, is_table, nan_unless
+from mmjax.numerics import divide_or_zero, in_base, is_table, nan_unless, scaled_entropy
 
 
 class PublishedBounds(NamedTuple):
@@ -104,7 +104,7 @@ def _information_ceiling(p12: Array, p1y: Array, p2y: Array) -> Array:
     """Return H(X1,X2) + H(Y) minus the published lower bound on the joint entropy."""
     p1, p2, py = jnp.sum(p12, axis=1), jnp.sum(p12, axis=0), jnp.sum(p1y, axis=0)
     floors = [_meet(pair.ravel(), single) for pair, single in ((p12, py), (p1y, p2), (p2y, p1))]
-    return entropy(p12) + entropy(py) - jnp.max(jnp.stack(floors))
+    return entropy(p12) + in_base(scaled_entropy(py), 2.0) - jnp.max(jnp.stack(floors))
 
 
 def _meet(pair: Array, single: Array) -> Array:

@@ -23,7 +23,7 @@ from mmjax.information import (
     project_marginals,
     sampling_disagreement,
 )
-from mmjax.numerics import divide_or_zero
+from mmjax.numerics import divide_or_zero, nan_unless
 from mmjax.synergy._bounds import SynergyBounds, bounds
 from mmjax.synergy._plug_in import check_options, interval, map_keys, num_cells
 from mmjax.synergy._significance import Sizes
@@ -65,6 +65,8 @@ class SampleBounds(NamedTuple):
     """Largest total-variation distance that a table was moved to agree with the others."""
     joint_distance: Array
     """Further distance to tables that have a joint distribution."""
+    marginals: PairwiseMarginals
+    """The tables that `estimate` is about, once they have one."""
     num_samples: Array
     """(3,), the numbers of pairs, of labelled samples of the first modality and of the second."""
 
@@ -117,7 +119,8 @@ def bounds_from_samples(
     samples = _Samples(pairs, labelled1, labelled2)
     num_samples = jnp.array([ids.shape[0] for ids, _ in samples])
     found = _tables(samples, sizes)
-    resampled = _resample(key, samples, sizes, num_replicates)
+    in_range = jnp.isfinite(found.p12[0, 0] + found.p1y[0, 0] + found.p2y[0, 0])
+    resampled = jax.tree.map(lambda x: nan_unless(in_range, x), _resample(key, samples, sizes, num_replicates))
     realised, projection_distance, joint_distance = _realise(_stack(found, resampled), num_samples)
     result = _bounds(realised, base)
     estimate = jax.tree.map(lambda x: x[0], result)
@@ -132,6 +135,7 @@ def bounds_from_samples(
         expected_disagreement=sampling_disagreement(*found, num_samples),
         projection_distance=projection_distance[0],
         joint_distance=joint_distance[0],
+        marginals=jax.tree.map(lambda x: x[0], realised),
         num_samples=num_samples,
     )
 
@@ -181,7 +185,6 @@ def _check_sample(
         check_ids(ids, size, name=f"{variable} of {name}")
 
 
-@functools.partial(jax.jit, static_argnames="sizes")
 def _tables(samples: _Samples, sizes: Sizes) -> PairwiseMarginals:
     n1, n2, ny = sizes
     return PairwiseMarginals(

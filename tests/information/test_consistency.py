@@ -143,3 +143,13 @@ def test_shapes_must_fit_together():
         information.marginal_disagreement(p, jnp.full((3, 2), 1 / 6), p)
     with pytest.raises(AssertionError):
         information.project_marginals(p, p, jnp.full((2, 3), 1 / 6))
+
+
+def test_tables_of_one_joint_agree_and_others_do_not():
+    p = np.random.default_rng(0).dirichlet(np.ones(12)).reshape(2, 3, 2).astype(np.float32)
+    p12, p1y, p2y = (jnp.asarray(x) for x in information.pairwise_marginals(p))
+    assert information.marginals_agree(p12, p1y, p2y)
+    assert not information.marginals_agree(p12, p1y[::-1], p2y)
+    assert not information.marginals_agree(2 * p12, 2 * p1y, 2 * p2y)
+    with pytest.raises(AssertionError):
+        information.marginals_agree(p12, p1y, p2y[:2])

@@ -201,3 +201,22 @@ def test_marginals_of_a_table(tables):
 def test_marginal_refuses_axes_that_are_none(axes):
     with pytest.raises(ValueError, match="different axes of a table of rank 3"):
         information.marginal(jnp.full((2, 2, 2), 1 / 8), axes)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32])
+def test_one_hot_rows_of_any_dtype(dtype):
+    ids = np.array([0] * 300 + [1] * 100)
+    rows = (ids[:, None] == np.arange(2)).astype(dtype)
+    table = information.soft_joint_table(rows, rows, np.ones((400, 1), dtype))
+    np.testing.assert_allclose(table[..., 0], [[0.75, 0], [0, 0.25]], rtol=1e-6)
+
+
+def test_soft_labels_beside_hard_cells():
+    hard = np.array([[True, False], [False, True]])
+    table = information.soft_joint_table(hard, hard, np.full((2, 2), 0.5, np.float32))
+    np.testing.assert_allclose(table[0, 0], [0.25, 0.25])
+
+
+def test_axes_may_be_numpy_integers():
+    p = np.arange(8.0).reshape(2, 2, 2) / 28
+    np.testing.assert_array_equal(information.marginal(p, np.int64(1)), information.marginal(p, 1))

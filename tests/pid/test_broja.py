@@ -288,3 +288,40 @@ def test_batches_of_batches_on_all_devices_agree(tables, decompose, float64):
     result, expected = sharded(p.reshape(-1, 2, 2, 2, 2)), decompose(p)
     for part in PARTS:
         np.testing.assert_allclose(getattr(result, part).reshape(-1), getattr(expected, part), rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize("total", [1 - 9e-4, 1 + 9e-4])
+def test_tables_that_sum_to_one_nearly(total):
+    """They count as tables, printed with few digits: what their sum is off must not look like information."""
+    copy = np.zeros((2, 2, 2))
+    copy[[0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 1, 1]] = 0.25
+    told = np.zeros((2, 2, 2))
+    told[[0, 1], [0, 1], [0, 1]] = 0.5
+    with jax.enable_x64(True):
+        first, second = (pid.broja(jnp.asarray(total * p)) for p in (copy, told))
+        terms = pid.pointwise(jnp.asarray(total * told))
+    np.testing.assert_allclose(first[:4], [0, total, 0, 0], rtol=0, atol=2e-9)
+    np.testing.assert_allclose(second[:4], [total, 0, 0, 0], rtol=0, atol=2e-9)
+    np.testing.assert_allclose(np.sum(total * told * np.asarray(terms.redundancy)), total, atol=1e-6)
+
+
+def test_tables_of_other_dtypes():
+    """Integers and booleans are tables too; single and double precision meet in double."""
+    p = np.zeros((2, 2, 2), int)
+    p[1, 0, 1] = 1
+    assert pid.broja_from_marginals(p.sum(1), p.sum(0)).redundancy == 0
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        mixed = pid.broja_from_marginals(np.eye(2, dtype=np.float32) / 2, np.eye(2) / 2)
+        assert mixed.redundancy.dtype == np.float64 and mixed.gap <= 1e-9
+
+
+def test_nothing_to_decompose():
+    empty = jax.vmap(pid.broja)(jnp.zeros((0, 2, 2, 2)))
+    assert all(x.shape == (0,) for x in empty)
+    with pytest.raises(ValueError, match="at least one entry"):
+        pid.broja(jnp.zeros((2, 0, 2)))
+
+
+def test_a_tolerance_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="cannot be certified"):
+        pid.broja(jnp.ones((2, 2, 2)) / 8, tol=float("nan"))

@@ -137,3 +137,10 @@ def test_no_table_gives_nan():
     assert np.isnan(broken.lower) and np.isnan(broken.upper)
     unknown = accuracy_from_conditional_entropy(jnp.array(np.nan), jnp.array(np.nan), *pairs)
     assert np.isnan(unknown.lower) and np.isnan(unknown.upper)
+
+
+def test_no_entropy_is_no_accuracy():
+    for bound in (synergy.accuracy_lower_bound, synergy.accuracy_upper_bound):
+        assert np.isnan(bound(jnp.nan, 3))
+        with pytest.raises(ValueError, match="num_classes must be at least 1"):
+            bound(1.0, 0)

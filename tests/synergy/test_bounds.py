@@ -162,3 +162,14 @@ def test_sharded_over_devices_equals_unsharded():
     sharded = jax.jit(jax.shard_map(jax.vmap(_bounds), mesh=mesh, in_specs=spec, out_specs=spec))(tables)
     plain = jax.jit(jax.vmap(_bounds))(tables)
     chex.assert_trees_all_close(sharded, plain, rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize("total", [1 - 9e-4, 1 + 9e-4])
+def test_bounds_hold_for_tables_that_sum_to_one_nearly(total):
+    _assert_rigorous(total * random_tables("gamma", 256, (2, 2, 2), seed=9))
+    _assert_rigorous(total * random_tables("deterministic", 256, (2, 2, 2), seed=9))
+
+
+def test_no_tables_give_no_bounds():
+    found = jax.vmap(synergy.bounds)(jnp.zeros((0, 3, 3)), jnp.zeros((0, 3, 2)), jnp.zeros((0, 3, 2)))
+    assert all(x.shape == (0,) for x in found)

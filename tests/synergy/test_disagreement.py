@@ -141,3 +141,10 @@ def test_contradictions_and_no_tables_are_nan():
         assert np.isnan(bound(same * 2, same, same, zero, zero))
     with pytest.raises(AssertionError):
         synergy.disagreement_bound(same, same, jnp.full((3, 2), 1 / 6), zero, zero)
+
+
+@pytest.mark.parametrize("bound", FAMILY.values(), ids=FAMILY.keys())
+def test_marginals_that_disagree_give_no_bound(bound):
+    p12 = jnp.array([[0.9, 0.0], [0.0, 0.1]])
+    p1y, p2y = jnp.array([[0.4, 0.1], [0.1, 0.4]]), jnp.array([[0.1, 0.4], [0.4, 0.1]])
+    assert np.isnan(bound(p12, p1y, p2y, 0.0, 0.0))

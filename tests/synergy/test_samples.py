@@ -136,3 +136,19 @@ def test_unfit_samples(change, message):
 def test_wrong_options(options):
     with pytest.raises(ValueError, match=r"must be .*; got"):
         synergy.bounds_from_samples(jax.random.key(0), *_three_samples(AND, 0), sizes=BITS, **options)
+
+
+def test_ids_beyond_32_bits_are_out_of_range():
+    good, bad = np.array([0, 1, 1, 0]), np.array([2**32, 1, 0, 1])
+    with jax.enable_x64(False):
+        found = _bounds(((bad, good), (good, good), (good, good)))
+    for name in ("lower", "upper", "lower_samples", "disagreement"):
+        assert np.all(np.isnan(getattr(found, name))), name
+    assert np.isnan(found.estimate.lower)
+
+
+def test_marginals_are_those_of_the_estimate():
+    found = _bounds(_three_samples(AND, 0))
+    again = synergy.bounds(*found.marginals)
+    np.testing.assert_allclose(again.lower, found.estimate.lower, atol=1e-12)
+    np.testing.assert_allclose(again.upper, found.estimate.upper, atol=1e-12)
