@@ -9,14 +9,17 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "competition",
     "coupling",
     "data",
     "information",
     "lanes",
     "linalg",
+    "models",
     "numerics",
     "pid",
     "synergy",
+    "training",
 )
 __all__ = [*_ROOMS, "__version__"]
 

@@ -16,7 +16,7 @@ from experiments.harness import Item, Row, Rows, Table, UserError
 from experiments.synergy_bounds.generative import NUM_CELLS
 from experiments.synergy_bounds.measurement import column, item_key
 from experiments.synergy_bounds.samples import Ids, Recipe, Repetitions, cells, pair_row
-from mmjax.data import MultimodalData, load_npz
+from mmjax.data import MultimodalData, breast_cancer_views, digits_halves, load_npz
 
 _TEST = 2
 
@@ -43,7 +43,7 @@ _STORED = (
 
 def built_in_items(seed: int, num_cells: int, repetitions: Repetitions) -> Mapping[str, Item]:
     """Return an item for each pair of modalities of the data sets that scikit-learn ships."""
-    digits, cancer = _digits(), _breast_cancer()
+    digits, cancer = digits_halves(), breast_cancer_views()
     halves = [("top", "bottom"), ("left", "right")]
     # Empty cells make the tables as large as those of the generative data, whose compiled program they share.
     side = max(num_cells, NUM_CELLS)
@@ -99,7 +99,8 @@ def real_table(rows: Rows, name: str, how: str) -> Table:
         frame,
         f"Bits, of the quantised data: {how}. S is the plain estimate from the labelled pairs, beside its 95 % "
         "bootstrap interval; S null the mean, with the central 95 %, after permuting the second modality within each "
-        "class, which keeps R, U1, U2: what modalities that are independent given the label have, and few samples add; p is the share of permutations that reach S. Bounds and accuracies "
+        "class, which keeps R, U1, U2: what modalities that are independent given the label have, and few samples add; "
+        "p is the share of permutations that reach S. Bounds and accuracies "
         "(of the best classifier of the cells) follow from the pairwise marginals alone; a joint distribution with the "
         "synergy under `achievable` exists.",
     )
@@ -176,28 +177,3 @@ def _all_pairs(data: MultimodalData) -> list[tuple[str, str]]:
 def _plain(name: str) -> str:
     """Return a name as part of a file name."""
     return "".join(character if character.isascii() and character.isalnum() else "_" for character in name)
-
-
-def _complete(modalities: dict[str, NDArray[np.generic]], label: NDArray[np.int64]) -> MultimodalData:
-    present = {name: np.ones(len(label), bool) for name in modalities}
-    return MultimodalData(modalities, label.astype(np.int64), None, present)
-
-
-def _digits() -> MultimodalData:
-    from sklearn.datasets import load_digits
-
-    images, label = load_digits().images, load_digits().target
-    halves = {
-        "top": images[:, :4],
-        "bottom": images[:, 4:],
-        "left": images[:, :, :4],
-        "right": images[:, :, 4:],
-    }
-    return _complete(halves, label)
-
-
-def _breast_cancer() -> MultimodalData:
-    from sklearn.datasets import load_breast_cancer
-
-    x, label = load_breast_cancer(return_X_y=True)
-    return _complete({"mean": x[:, :10], "se": x[:, 10:20], "worst": x[:, 20:]}, label)

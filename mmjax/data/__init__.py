@@ -1,6 +1,18 @@
 """Data: sources that hand multimodal samples to the rest of the library as checked arrays, and generators."""
 
 from mmjax.data._array_file import DataFileError
+from mmjax.data._batch import Batch, batch_of
+from mmjax.data._batching import EpochOrder, batch_at, epoch_order, num_batches, take
+from mmjax.data._competition import (
+    CompetitionAccuracy,
+    CompetitionTask,
+    competition_accuracy,
+    competition_data,
+    competition_table,
+)
+from mmjax.data._factors import FactorTruth, factor_data, factor_truth
+from mmjax.data._gates import GATES, flip_label, table_data
+from mmjax.data._gaussian import gaussian_data, gaussian_information
 from mmjax.data._generative import GENERATIVE_RATIOS, GenerativeData, generative_data
 from mmjax.data._npz import (
     MultimodalData,
@@ -9,15 +21,58 @@ from mmjax.data._npz import (
     load_npz,
     load_unpaired_npz,
 )
+from mmjax.data._prefetch import PrefetchedBatches, Source, TfdsSource
+from mmjax.data._presets import PRESETS, Preset, check_preset, random_like
+from mmjax.data._shapes import ShapePairs, shape_pairs
+from mmjax.data._splits import Splits, splits_of, standardised
+from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
+from mmjax.data._views import breast_cancer_views, digits_halves
 
 __all__ = [
+    "GATES",
     "GENERATIVE_RATIOS",
+    "PRESETS",
+    "Batch",
+    "CompetitionAccuracy",
+    "CompetitionTask",
     "DataFileError",
+    "EpochOrder",
+    "FactorTruth",
     "GenerativeData",
     "MultimodalData",
+    "PrefetchedBatches",
+    "Preset",
+    "ShapePairs",
+    "Source",
+    "Splits",
+    "TfdsSource",
     "UnpairedData",
+    "batch_at",
+    "batch_of",
+    "breast_cancer_views",
+    "check_preset",
+    "competition_accuracy",
+    "competition_data",
+    "competition_table",
+    "digits_halves",
+    "epoch_order",
+    "factor_data",
+    "factor_truth",
+    "flip_label",
+    "gaussian_data",
+    "gaussian_information",
     "generative_data",
     "is_unpaired_npz",
     "load_npz",
     "load_unpaired_npz",
+    "num_batches",
+    "parity_accuracy",
+    "parity_data",
+    "parity_information",
+    "random_like",
+    "shape_pairs",
+    "splits_of",
+    "standardised",
+    "table_data",
+    "take",
 ]

@@ -1,0 +1,215 @@
+"""Data, competition: modalities of unequal strength whose parts of the label are known exactly.
+
+The generator is ours. Joint training starves a modality where another one is easier to learn from, so the ease of
+each is set on its own: what a modality knows by its bits, how well by its signal-to-noise ratio, and how hard that is
+to learn by the depth and the dimension of the map that hides it, which lose nothing.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import ndtr
+
+from mmjax.data._batch import Batch, batch_of
+
+SLOPE = 0.1
+"""Slope of the hiding layers at negative arguments."""
+
+
+@dataclass(frozen=True)
+class CompetitionTask:
+    """What each modality knows of the label, and how it hides that.
+
+    The label is a list of fair bits, read as a binary number: those that all modalities see, those that one modality
+    sees, and parities of a bit in the first modality and a bit in the second. The bits being independent, the BROJA
+    decomposition of two modalities is in whole bits: redundancy `num_shared`, unique information `num_unique`,
+    synergy `num_synergistic`.
+    """
+
+    num_shared: int = 1
+    """Bits of the label that every modality sees."""
+    num_unique: tuple[int, ...] = (1, 1)
+    """Bits of the label that only this modality sees, for each."""
+    num_synergistic: int = 0
+    """Bits of the label that are parities across the first two modalities."""
+    dims: tuple[int, ...] = (32, 32)
+    """Dimension of each modality; what its bits leave of it is noise."""
+    depths: tuple[int, ...] = (0, 2)
+    """Bent layers that hide each modality's bits; 0 is a rotation."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no task."""
+        lengths = {len(self.num_unique), len(self.dims), len(self.depths)}
+        if lengths != {self.num_modalities} or self.num_modalities < 2:
+            raise ValueError(f"num_unique, dims and depths need one entry a modality, of two or more; got {self}")
+        if min(self.num_shared, self.num_synergistic, *self.num_unique, *self.depths) < 0 or self.num_classes < 2:
+            raise ValueError(f"numbers of bits and depths must not be negative, nor all bits 0; got {self}")
+        if any(dim < max(len(seen), 1) for dim, seen in zip(self.dims, _seen_bits(self), strict=True)):
+            raise ValueError(f"a modality needs a dimension for each bit that it sees; got {self}")
+
+    @property
+    def num_modalities(self) -> int:
+        """Number of modalities."""
+        return len(self.num_unique)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, all equally frequent: 2 to the number of the label's bits."""
+        return 2 ** (self.num_shared + sum(self.num_unique) + self.num_synergistic)
+
+
+class CompetitionAccuracy(NamedTuple):
+    """Accuracies of the best classifiers there are, in [0, 1]."""
+
+    unimodal: Array
+    """From each modality alone (num_modalities,)."""
+    joint: Array
+    """From all of them."""
+
+
+@functools.partial(jax.jit, static_argnames=("task", "num_samples"))
+def competition_data(key: Array, task: CompetitionTask, snr: Array, *, num_samples: int) -> Batch:
+    """Sample modalities that compete for one label.
+
+    Modality m sees its bits as b in {-1, 1} with noise, b + e / snr_m, e ~ N(0, 1), scaled to variance 1 and followed
+    by noise N(0, 1) up to `dims[m]` coordinates. A random rotation, then `depths[m]` times a leaky rectifier and
+    another rotation, make the observation. They can be inverted, so the information does not depend on depth. They
+    are drawn once a call: training and test sets are parts of one sample.
+
+    Args:
+      key: PRNG key.
+      task: bits, dimensions and depths; static.
+      snr: signal-to-noise ratios (num_modalities,), not negative; at 0 a modality is nothing but noise.
+      num_samples: number of samples; static.
+
+    Returns:
+      modalities "x1", "x2", ... of shape (num_samples, dims[m]) and classes in [0, task.num_classes).
+    """
+    chex.assert_shape(snr, (task.num_modalities,))
+    snr = jnp.asarray(snr, float)
+    bits_key, noise_key, map_key = jax.random.split(key, 3)
+    bits = jax.random.bernoulli(bits_key, shape=(num_samples, _num_bits(task))).astype(jnp.int32)
+    noise_keys, map_keys = (jax.random.split(part, task.num_modalities) for part in (noise_key, map_key))
+    observed = []
+    for m, seen in enumerate(_seen_bits(task)):
+        noise = jax.random.normal(noise_keys[m], (num_samples, task.dims[m]))
+        signal = (2 * bits[:, seen] - 1).astype(noise.dtype)
+        noisy = (snr[m] * signal + noise[:, : seen.size]) / jnp.sqrt(1 + snr[m] ** 2)
+        latent = jnp.concatenate([noisy, noise[:, seen.size :]], axis=1)
+        observed.append(_hide(map_keys[m], latent, task.depths[m]))
+    return batch_of({f"x{m + 1}": x for m, x in enumerate(observed)}, _number(_label_bits(task, bits)))
+
+
+def competition_table(task: CompetitionTask) -> Array:
+    """Return the exact table of what the modalities see before noise, and the label.
+
+    Args:
+      task: its bits count, dimensions and depths do not.
+
+    Returns:
+      table (2^bits of modality 1, ..., num_classes), which for two modalities has the axes (x1, x2, y).
+    """
+    bits = jnp.array(list(np.ndindex(*(2,) * _num_bits(task))), jnp.int32)
+    seen = _seen_bits(task)
+    ids = [_number(bits[:, columns]) for columns in seen]
+    sizes = [2**columns.size for columns in seen]
+    return jnp.zeros((*sizes, task.num_classes)).at[*ids, _number(_label_bits(task, bits))].add(1 / len(bits))
+
+
+def competition_accuracy(task: CompetitionTask, snr: Array) -> CompetitionAccuracy:
+    """Return the accuracy of the best classifier of each modality and of all.
+
+    A bit seen at signal-to-noise ratio s is guessed right with probability Phi(s), one that all see with
+    Phi(|snr|_2), a parity with p q + (1 - p)(1 - q), a bit not seen with 1/2; given the observations the bits of the
+    label are independent, so the best guess of the label is that of every bit, and the probabilities multiply (ours).
+
+    Args:
+      task: its bits count, dimensions and depths do not.
+      snr: signal-to-noise ratios (num_modalities,).
+
+    Returns:
+      the accuracies; differentiable in `snr` where it is not all 0.
+    """
+    chex.assert_shape(snr, (task.num_modalities,))
+    right = ndtr(snr)
+    parity = right[0] * right[1] + (1 - right[0]) * (1 - right[1])
+    unique = jnp.asarray(task.num_unique, right.dtype)
+    known = unique + task.num_shared
+    return CompetitionAccuracy(
+        unimodal=right**known * 0.5 ** (math.log2(task.num_classes) - known),
+        joint=ndtr(jnp.linalg.norm(snr)) ** task.num_shared * jnp.prod(right**unique) * parity**task.num_synergistic,
+    )
+
+
+def _parts(task: CompetitionTask) -> list[np.ndarray]:
+    """Columns of all bits: shared, unique of each modality, the parities' of the first modality, of the second."""
+    counts = [task.num_shared, *task.num_unique, task.num_synergistic, task.num_synergistic]
+    return np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+
+
+def _num_bits(task: CompetitionTask) -> int:
+    return sum(len(part) for part in _parts(task))
+
+
+def _seen_bits(task: CompetitionTask) -> list[np.ndarray]:
+    """Columns of the bits that each modality sees."""
+    shared, *unique, first, second = _parts(task)
+    halves: Sequence[np.ndarray] = [first, second] + [first[:0]] * (task.num_modalities - 2)
+    return [np.concatenate([shared, own, half]) for own, half in zip(unique, halves, strict=True)]
+
+
+def _label_bits(task: CompetitionTask, bits: Array) -> Array:
+    *plain, first, second = _parts(task)
+    return jnp.concatenate([bits[:, np.concatenate(plain)], bits[:, first] ^ bits[:, second]], axis=1)
+
+
+def _number(bits: Array) -> Array:
+    """Read bits (n, k) as binary numbers (n,)."""
+    return jnp.sum(bits << jnp.arange(bits.shape[1], dtype=jnp.int32)[None], axis=1, dtype=jnp.int32)
+
+
+def _hide(key: Array, x: Array, depth: int) -> Array:
+    """Pass samples (n, dim) through a random bijection with `depth` bent layers."""
+    rotations = jax.vmap(functools.partial(_random_rotation, dim=x.shape[1]))(jax.random.split(key, depth + 1))
+    x = _rotate(x, rotations[0])
+    for rotation in rotations[1:]:
+        x = _rotate(_bend(x), rotation)
+    return x
+
+
+def _random_rotation(key: Array, *, dim: int) -> Array:
+    """Draw an orthogonal matrix (dim, dim) uniformly, as mirrors and signs (Stewart 1980).
+
+    Mirror k sends axis k to a random direction of the axes from k on. A QR decomposition would do as well, but
+    batches of them can block the threads of a CPU with few cores for good.
+    """
+    direction_key, sign_key = jax.random.split(key)
+    directions = jnp.triu(jax.random.normal(direction_key, (dim, dim)))
+    lengths = jnp.copysign(jnp.linalg.norm(directions, axis=1), jnp.diag(directions))  # the sign avoids cancellation
+    normals = directions + jnp.diag(lengths)
+
+    def reflect(q: Array, normal: Array) -> tuple[Array, None]:
+        along = jnp.sum(q * normal[None], axis=1) / jnp.sum(normal**2)
+        return q - 2 * along[:, None] * normal[None], None
+
+    mirrored, _ = jax.lax.scan(reflect, jnp.eye(dim), normals)
+    return mirrored * jax.random.rademacher(sign_key, (dim,), mirrored.dtype)[None]
+
+
+def _rotate(x: Array, rotation: Array) -> Array:
+    return jnp.matmul(x, rotation, precision=jax.lax.Precision.HIGHEST)
+
+
+def _bend(x: Array) -> Array:
+    """Rectify leakily, with mean 0 and variance 1 for standard normal `x`, so that depth changes no scale."""
+    mean = (1 - SLOPE) / math.sqrt(2 * math.pi)
+    variance = (1 + SLOPE**2) / 2 - mean**2
+    return (jax.nn.leaky_relu(x, SLOPE) - mean) / math.sqrt(variance)

@@ -1,0 +1,71 @@
+"""Room models: fusion heads whose first layer is a sum of linear maps, one a modality.
+
+Row-wise changes of one modality's latents, such as permutations, then act on its partial alone: the other maps are
+not computed again.
+"""
+
+import functools
+import operator
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array
+
+from mmjax.models._linear_maps import LinearMaps
+from mmjax.models._presence import Masks, present_latents
+
+
+class SumHead(nn.Module):
+    """Fuse by `merge(sum of partials)`; a base for the heads that define `slices` and `merge`."""
+
+    num_outputs: int
+
+    def partials(self, latents: Mapping[str, Array]) -> dict[str, Array]:
+        """Return z_m W_m, modality to (batch, width); that of a latent of zeros is zero."""
+        return self.slices(latents)
+
+    def merge(self, total: Array, *, train: bool = False) -> Array:
+        """Return the logits (batch, num_outputs) of the sum (batch, width) of the partials."""
+        raise NotImplementedError
+
+    def __call__(self, latents: Mapping[str, Array], masks: Masks = None, *, train: bool = False) -> Array:
+        """Fuse latents (batch, d_m), any number of them, into logits; absent ones are replaced by zeros."""
+        partials = self.partials(present_latents(latents, masks))
+        return self.merge(functools.reduce(operator.add, partials.values()), train=train)
+
+
+class LateLinear(SumHead):
+    """Fuse linearly: y = sum_m z_m W_m + b."""
+
+    def setup(self) -> None:
+        self.slices = LinearMaps(self.num_outputs, use_bias=False)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.num_outputs,), jnp.float32)
+
+    def merge(self, total: Array, *, train: bool = False) -> Array:
+        """Add the bias to the sum (batch, num_outputs) of the partials."""
+        return total + self.bias[None]
+
+
+class SumMLP(SumHead):
+    """Fuse by an MLP on a sum: a = sum_m z_m W_m + b, then (ReLU, dropout, dense layer) for each further layer.
+
+    The default is the non-linear head of the code published with MCR (Kontras et al. 2024, arXiv 2411.07335).
+    """
+
+    features: tuple[int, ...] = (64, 64)
+    """Hidden widths; the first is that of the partials."""
+    dropout: float = 0.1
+
+    def setup(self) -> None:
+        self.slices = LinearMaps(self.features[0], use_bias=False)
+        self.bias = self.param("bias", nn.initializers.zeros, self.features[:1], jnp.float32)
+        self.layers = [nn.Dense(width, dtype=jnp.float32) for width in (*self.features[1:], self.num_outputs)]
+        self.dropping = nn.Dropout(self.dropout)
+
+    def merge(self, total: Array, *, train: bool = False) -> Array:
+        """Return the logits of the sum (batch, features[0]) of the partials."""
+        x = total + self.bias[None]
+        for layer in self.layers:
+            x = layer(self.dropping(nn.relu(x), deterministic=not train))
+        return x

@@ -1,0 +1,28 @@
+"""Room of training (floor 5): a training run as one pure function, and the host's loop over its segments."""
+
+from mmjax.training._checkpoint import Checkpoints
+from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
+from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
+from mmjax.training._run import Run, run
+from mmjax.training._train import Best, Train, TrainConfig, TrainState, make_train, predict, select, stopped
+
+__all__ = [
+    "Best",
+    "Checkpoints",
+    "Run",
+    "Train",
+    "TrainConfig",
+    "TrainState",
+    "adam",
+    "adamw",
+    "classification_metrics",
+    "make_train",
+    "multilabel_metrics",
+    "predict",
+    "regression_metrics",
+    "run",
+    "select",
+    "sgd",
+    "stopped",
+    "warm_restarts",
+]

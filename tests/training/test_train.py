@@ -1,0 +1,182 @@
+"""A run as pure functions: what it computes, that it is one program for many runs, and how it stops."""
+
+import dataclasses
+import subprocess
+import sys
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mmjax.competition import Strategy, joint
+from mmjax.data import batch_at
+from mmjax.training import TrainConfig, make_train, predict, run, select, stopped
+
+CONFIG = TrainConfig(num_segments=4, steps_per_segment=7, batch_size=16)
+RATE = {"learning_rate": jnp.float32(0.05)}
+
+
+def test_a_model_learns(linear_model, data):
+    train = make_train(dataclasses.replace(CONFIG, num_segments=10), linear_model, joint())
+    metrics = train.train(jax.random.key(0), RATE, data)
+    assert metrics["test"]["accuracy"].shape == (10,)
+    assert metrics["test"]["accuracy"][-1] > 0.85
+    assert metrics["train"]["loss"][-1] < 0.5 * metrics["train"]["loss"][0]
+
+
+def test_equals_a_loop_over_optax_steps(linear_model, data):
+    """The batches of `batch_at`, the loss of the strategy and Adam's steps, one after another."""
+    train = make_train(CONFIG, linear_model._replace(noise=0.0), joint())
+    state = train.init(jax.random.key(3), RATE)
+    order_key, _ = jax.random.split(state.key)
+    params, statistics, optimizer = state.params, state.statistics, optax.adam(0.05)
+    memory = optimizer.init(params)
+    for step in range(14):
+        batch = batch_at(data.train, order_key, step, batch_size=16)
+
+        def loss(params, statistics=statistics, batch=batch):
+            return joint().loss(linear_model._replace(noise=0.0), params, statistics, (), batch, jax.random.key(0))
+
+        gradients, aux = jax.grad(loss, has_aux=True)(params)
+        updates, memory = optimizer.update(gradients, memory)
+        params, statistics = optax.apply_updates(params, updates), aux.statistics
+    for _ in range(2):
+        state, _ = train.segment(state, RATE, data)
+    chex.assert_trees_all_close((state.params, state.statistics), (params, statistics), rtol=1e-5, atol=1e-6)
+
+
+def test_many_runs_are_one_program_and_equal_single_ones(linear_model, data):
+    traces = []
+
+    def strategy(hparams):
+        traces.append(1)
+        return joint()
+
+    train = make_train(CONFIG, linear_model, strategy)
+    keys = jax.random.split(jax.random.key(0), 3)
+    many = {"learning_rate": jnp.array([0.1, 0.01, 0.001]), "weight_decay": jnp.array([0.0, 0.1, 0.0])}
+    together = jax.jit(jax.vmap(train.train, in_axes=(0, 0, None)))
+    metrics = together(keys, many, data)
+    num_traces = len(traces)
+    together(keys, jax.tree.map(lambda x: 2 * x, many), data)
+    assert len(traces) == num_traces
+    for k in range(3):
+        alone = train.train(keys[k], jax.tree.map(lambda x, k=k: x[k], many), data)
+        chex.assert_trees_all_close(jax.tree.map(lambda x, k=k: x[k], metrics), alone, rtol=1e-4, atol=1e-5)
+    assert len(traces) <= 2 * num_traces
+
+
+def test_a_run_without_progress_stops_and_stays(linear_model, data):
+    config = dataclasses.replace(CONFIG, num_segments=6, patience=2)
+    train = make_train(config, linear_model, joint())
+    metrics = train.train(jax.random.key(0), {"learning_rate": jnp.float32(-0.05)}, data)  # it climbs
+    assert metrics["running"].tolist() == [True, True, True, False, False, False]
+    assert np.all(np.diff(metrics["segment"])[2:] == [1, 0, 0])
+    finished = run(train, jax.random.key(0), {"learning_rate": -0.05}, data)
+    assert finished.metrics["segment"].tolist() == [0, 1, 2]
+    assert bool(stopped(config, finished.state)) and int(finished.state.best.segment) == 0
+    assert select(metrics)["segment"] == 0
+
+
+def test_the_best_model_is_that_of_the_lowest_validation_loss(linear_model, data):
+    train = make_train(dataclasses.replace(CONFIG, num_segments=5), linear_model, joint())
+    finished = run(train, jax.random.key(0), {"learning_rate": 1.5}, data)
+    chosen = int(np.argmin(finished.metrics["valid"]["loss"]))
+    assert int(finished.state.best.segment) == chosen
+    best = select(jax.tree.map(jnp.asarray, finished.metrics))
+    assert best["segment"] == chosen
+    logits = predict(CONFIG, linear_model, finished.state.best.variables, data.test)
+    np.testing.assert_allclose(np.mean(logits.argmax(1) == data.test.label), best["test"]["accuracy"], rtol=1e-6)
+
+
+def test_a_run_that_diverges_is_not_selected(linear_model, data):
+    train = make_train(CONFIG, linear_model, joint())
+    metrics = train.train(jax.random.key(0), {"learning_rate": jnp.float32(jnp.nan)}, data)
+    assert np.all(np.isnan(metrics["valid"]["loss"]))
+    assert select(metrics)["segment"] == 0
+
+
+def test_vectors_of_losses_give_a_gradient_each(linear_model, data):
+    """A strategy that sums two losses' gradients itself trains as one that sums the losses."""
+    plain = joint()
+
+    def twice(*args):
+        loss, aux = plain.loss(*args)
+        return jnp.stack([0.25 * loss, 0.75 * loss]), aux
+
+    def total(model, gradients, state, aux):
+        assert jax.tree.leaves(gradients)[0].shape[0] == 2
+        return jax.tree.map(lambda g: g.sum(0), gradients), state
+
+    vector = Strategy(plain.init, twice, total, plain.on_segment)
+    states = [
+        make_train(CONFIG, linear_model, strategy).train(jax.random.key(0), RATE, data) for strategy in (plain, vector)
+    ]
+    chex.assert_trees_all_close(*states, rtol=1e-5, atol=1e-6)
+
+
+def test_configurations_that_do_nothing_are_refused():
+    for wrong in ({"batch_size": 0}, {"num_segments": 0}, {"patience": 0}):
+        with pytest.raises(ValueError, match=r"at least 1(, or None)?; got 0"):
+            TrainConfig(**wrong)
+
+
+def test_more_samples_in_a_batch_than_there_are(linear_model, data):
+    train = make_train(dataclasses.replace(CONFIG, batch_size=256), linear_model, joint())
+    assert np.all(np.isfinite(train.train(jax.random.key(0), RATE, data)["valid"]["loss"]))
+
+
+RESUMED = """
+import os, signal, sys
+import jax, numpy as np
+sys.path.insert(0, {tests!r})
+from training.conftest import LinearModel, _part
+from mmjax.competition import joint
+from mmjax.data import Splits
+from mmjax.training import TrainConfig, make_train, run
+
+data = Splits(*(_part(key, n) for key, n in zip(jax.random.split(jax.random.key(1), 3), (70, 40, 50))))
+train = make_train(TrainConfig(num_segments=5, steps_per_segment=7, batch_size=16), LinearModel(noise=0.1), joint())
+kill_at = int(sys.argv[2])
+
+def progress(number, metrics):
+    if number == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+finished = run(train, jax.random.key(7), {{"learning_rate": 0.05}}, data, checkpoint=sys.argv[1], progress=progress)
+leaves = [np.asarray(x) for x in jax.tree.leaves((finished.state._replace(key=0), finished.metrics))]
+np.savez(sys.argv[3], *leaves)
+"""
+
+
+def test_a_killed_run_ends_bit_by_bit_as_one_that_was_not(tmp_path, request):
+    script = tmp_path / "resumed.py"
+    script.write_text(RESUMED.format(tests=str(request.config.rootpath / "tests")))
+
+    def call(folder, kill_at, out):
+        command = [sys.executable, str(script), str(tmp_path / folder), str(kill_at), str(tmp_path / out)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=request.config.rootpath, timeout=200)
+
+    assert call("whole", -1, "whole.npz").returncode == 0
+    assert call("killed", 1, "killed.npz").returncode == -9
+    assert call("killed", 3, "killed.npz").returncode == -9
+    again = call("killed", -1, "killed.npz")
+    assert again.returncode == 0, again.stderr
+    with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "killed.npz") as killed:
+        assert len(whole.files) == len(killed.files) > 10
+        for name in whole.files:
+            np.testing.assert_array_equal(whole[name], killed[name])
+    assert call("killed", -1, "read.npz").returncode == 0
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(linear_model, data, tmp_path):
+    train = make_train(CONFIG, linear_model, joint())
+    run(train, jax.random.key(0), RATE, data, checkpoint=tmp_path / "run")
+    other = make_train(dataclasses.replace(CONFIG, batch_size=8), linear_model, joint())
+    with pytest.raises(ValueError, match="batch_size is 16 there and 8 here"):
+        run(other, jax.random.key(0), RATE, data, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="learning_rate is"):
+        run(train, jax.random.key(0), {"learning_rate": 0.5}, data, checkpoint=tmp_path / "run")
