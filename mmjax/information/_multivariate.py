@@ -29,6 +29,8 @@ def total_correlation(p: Array, *, base: float = 2.0) -> Array:
 
     Returns:
       a scalar >= 0 in units of log `base`, 0 only for independent variables; NaN for a table that is none.
+
+    Differentiable as `mutual_information`.
     """
     return in_base(nan_unless(is_table(p), _total_correlation(p)), base)
 
@@ -45,6 +47,8 @@ def dual_total_correlation(p: Array, *, base: float = 2.0) -> Array:
 
     Returns:
       a scalar >= 0 in units of log `base`, 0 only for independent variables; NaN for a table that is none.
+
+    Differentiable as `mutual_information`.
     """
     return in_base(nan_unless(is_table(p), _dual_total_correlation(p)), base)
 
@@ -63,6 +67,8 @@ def o_information(p: Array, *, base: float = 2.0) -> Array:
 
     Returns:
       a scalar of either sign in units of log `base`; NaN for a table that is none.
+
+    Differentiable as `mutual_information`.
     """
     return in_base(nan_unless(is_table(p), _total_correlation(p) - _dual_total_correlation(p)), base)
 
@@ -84,6 +90,8 @@ def interaction_information(p: Array, *, base: float = 2.0) -> Array:
 
     Raises:
       ValueError: if `p` has fewer than two axes.
+
+    Differentiable as `mutual_information`.
     """
     if p.ndim < 2:
         raise ValueError(f"interaction information needs at least two variables, one axis each; got {p.ndim}")

@@ -87,6 +87,9 @@ def broja_from_marginals(
 ) -> PID:
     """Decompose without the joint: redundancy and unique information depend on the labelled marginals alone.
 
+    R, U1 and U2 of `broja` (Bertschinger et al. 2014, arXiv 1311.2852), of any joint with these marginals.
+    Differentiable as `broja` is.
+
     Args:
       p1y: table (n1, ny) of p(x1, y).
       p2y: table (n2, ny) of p(x2, y); its p(y) must agree with that of `p1y`

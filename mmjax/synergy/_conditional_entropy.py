@@ -66,6 +66,8 @@ def conditional_entropy_standard_error(
 
     Raises:
       ValueError: if the two do not name the same number of modalities, or none.
+
+    Meant to be read, not differentiated.
     """
     rows = jax.nn.logsumexp(_additive_logits(pair_logits, label_logits), axis=1)
     variances = [jnp.var(terms, ddof=1) / terms.size for terms in (rows, *label_logits)]

@@ -12,7 +12,7 @@ from jax import Array
 
 from mmjax.data import Splits
 from mmjax.training._checkpoint import Checkpoints
-from mmjax.training._train import Hparams, Metrics, Train, TrainConfig, TrainState
+from mmjax.training._train import Hparams, Metrics, Train, TrainConfig, TrainState, stopped
 
 Progress = Callable[[int, Metrics], None]
 """Called after each segment with its number and its metrics, as NumPy arrays."""
@@ -77,11 +77,10 @@ def _go_on(
     first = int(state.segment)
     made = first
     for number in range(first, train.config.num_segments):
-        new, metrics = train.segment(state, hparams, data)
-        metrics = jax.device_get(metrics)
-        if not metrics["running"]:
+        if stopped(train.config, state):
             break
-        state, made = new, number + 1
+        state, metrics = train.segment(state, hparams, data)
+        metrics, made = jax.device_get(metrics), number + 1
         jax.tree.map(lambda all_, one, number=number: all_.__setitem__(number, one), history, metrics)
         save(made, (state, jax.tree.map(np.copy, history)))
         if progress is not None:

@@ -32,7 +32,7 @@ def _mixed(num, shape, dtype=float):
 
 
 @pytest.mark.parametrize(
-    "shape", [SHAPES[0], SHAPES[1], *(pytest.param(shape, marks=pytest.mark.slow) for shape in SHAPES[2:])]
+    "shape", [SHAPES[1], *(pytest.param(shape, marks=pytest.mark.slow) for shape in (SHAPES[0], *SHAPES[2:]))]
 )
 def test_both_sides_hold(shape):
     tables = _mixed(4 if shape == SHAPES[3] else 64, shape)
@@ -51,7 +51,7 @@ def _trivial(tables):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(2, 2, 2), pytest.param((3, 3, 3), marks=pytest.mark.slow)])
 def test_not_below_chord_and_envelope_programs(shape, kind):
-    tables = random_tables(kind, 100 if shape == (3, 3, 3) else 20, shape, seed=4)
+    tables = random_tables(kind, 100 if shape == (3, 3, 3) else 5, shape, seed=4)
     lower, _ = _bounds(jnp.asarray(tables))
     programs = [max(chord_program(p), envelope_program(p)) for p in tables]
     assert np.sum(np.isfinite(programs)) > 0.9 * len(tables)

@@ -138,6 +138,7 @@ def test_wrong_options(options):
         synergy.bounds_from_samples(jax.random.key(0), *_three_samples(AND, 0), sizes=BITS, **options)
 
 
+@pytest.mark.slow
 def test_ids_beyond_32_bits_are_out_of_range():
     good, bad = np.array([0, 1, 1, 0]), np.array([2**32, 1, 0, 1])
     with jax.enable_x64(False):

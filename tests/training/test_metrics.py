@@ -33,14 +33,14 @@ def test_calibration_error_of_known_predictions():
     """Confidence .75 in ten samples, seven of them right: off by .05."""
     logits = jnp.log(jnp.tile(jnp.array([[0.75, 0.25]]), (10, 1)))
     label = jnp.array([0] * 7 + [1] * 3, jnp.int32)
-    assert classification_metrics(logits, label, jnp.ones(10))["calibration"] == pytest.approx(0.05, abs=1e-6)
+    assert jax.jit(classification_metrics)(logits, label, jnp.ones(10))["calibration"] == pytest.approx(0.05, abs=1e-6)
 
 
 def test_labels_as_scikit_learn():
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(150, 3)).astype(np.float32)
     label = rng.integers(0, 2, (150, 3)).astype(np.float32)
-    found = multilabel_metrics(logits, label, jnp.ones(150))
+    found = jax.jit(multilabel_metrics)(logits, label, jnp.ones(150))
     np.testing.assert_allclose(found["f1"], f1_score(label, logits > 0, average="macro"), rtol=1e-5)
     np.testing.assert_allclose(found["auroc"], roc_auc_score(label, logits), rtol=1e-5)
     np.testing.assert_allclose(found["accuracy"], np.mean((logits > 0) == label), rtol=1e-6)
@@ -58,7 +58,8 @@ def test_numbers():
 
 def test_one_class_and_no_weight_are_no_errors():
     logits, label, _ = _classes(20, 3)
-    one = classification_metrics(logits, jnp.zeros(20, jnp.int32), jnp.ones(20))
+    measure = jax.jit(classification_metrics)
+    one = measure(logits, jnp.zeros(20, jnp.int32), jnp.ones(20))
     assert np.isnan(one["auroc"]) and np.isfinite(one["f1"])
-    nothing = classification_metrics(logits, label, jnp.zeros(20))
+    nothing = measure(logits, label, jnp.zeros(20))
     assert nothing["loss"] == nothing["accuracy"] == nothing["calibration"] == 0

@@ -34,15 +34,20 @@ def test_equals_a_loop_over_optax_steps(linear_model, data):
     order_key, _ = jax.random.split(state.key)
     params, statistics, optimizer = state.params, state.statistics, optax.adam(0.05)
     memory = optimizer.init(params)
-    for step in range(14):
-        batch = batch_at(data.train, order_key, step, batch_size=16)
 
-        def loss(params, statistics=statistics, batch=batch):
+    @jax.jit
+    def step(params, statistics, memory, number):
+        batch = batch_at(data.train, order_key, number, batch_size=16)
+
+        def loss(params):
             return joint().loss(linear_model._replace(noise=0.0), params, statistics, (), batch, jax.random.key(0))
 
         gradients, aux = jax.grad(loss, has_aux=True)(params)
         updates, memory = optimizer.update(gradients, memory)
-        params, statistics = optax.apply_updates(params, updates), aux.statistics
+        return optax.apply_updates(params, updates), aux.statistics, memory
+
+    for number in range(14):
+        params, statistics, memory = step(params, statistics, memory, number)
     for _ in range(2):
         state, _ = train.segment(state, RATE, data)
     chex.assert_trees_all_close((state.params, state.statistics), (params, statistics), rtol=1e-5, atol=1e-6)
@@ -69,13 +74,23 @@ def test_many_runs_are_one_program_and_equal_single_ones(linear_model, data):
     assert len(traces) <= 2 * num_traces
 
 
-def test_a_run_without_progress_stops_and_stays(linear_model, data):
+def test_a_run_without_progress_stops_and_stays(linear_model, data, tmp_path):
     config = dataclasses.replace(CONFIG, num_segments=6, patience=2)
     train = make_train(config, linear_model, joint())
     metrics = train.train(jax.random.key(0), {"learning_rate": jnp.float32(-0.05)}, data)  # it climbs
     assert metrics["running"].tolist() == [True, True, True, False, False, False]
     assert np.all(np.diff(metrics["segment"])[2:] == [1, 0, 0])
-    finished = run(train, jax.random.key(0), {"learning_rate": -0.05}, data)
+    made = []
+    for _ in range(2):  # the second time it is only read
+        finished = run(
+            train,
+            jax.random.key(0),
+            {"learning_rate": -0.05},
+            data,
+            checkpoint=tmp_path / "run",
+            progress=lambda number, metrics: made.append(number),
+        )
+    assert made == [0, 1, 2]
     assert finished.metrics["segment"].tolist() == [0, 1, 2]
     assert bool(stopped(config, finished.state)) and int(finished.state.best.segment) == 0
     assert select(metrics)["segment"] == 0
