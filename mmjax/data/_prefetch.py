@@ -143,8 +143,7 @@ class PrefetchedBatches(Iterator[Batch]):
                 order = epoch_order(jax.random.fold_in(self._key, epoch), len(self._source), self._batch_size)
                 self._epoch, self._indices, self._weight = epoch, np.asarray(order.indices), np.asarray(order.weight)
             data = self._source[self._indices[place]]
-            # A new dict each, for batch_of's may hold arrays of any kind and these hold NumPy's only.
-            return batch_of({**data.modalities}, data.label, {**data.masks}, self._weight[place])
+            return batch_of(data.modalities, data.label, data.masks, self._weight[place])
 
 
 class _Rows:

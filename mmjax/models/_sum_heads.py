@@ -16,10 +16,14 @@ from mmjax.models._linear_maps import LinearMaps
 from mmjax.models._presence import Masks, present_latents
 
 
-class SumHead(nn.Module):
-    """Fuse by `merge(sum of partials)`; a base for the heads that define `slices` and `merge`."""
+class LateLinear(nn.Module):
+    """Fuse linearly: y = sum_m z_m W_m + b, as `merge(sum of partials)`."""
 
     num_outputs: int
+
+    def setup(self) -> None:
+        self.slices = LinearMaps(self.num_outputs, use_bias=False)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.num_outputs,), jnp.float32)
 
     def partials(self, latents: Mapping[str, Array]) -> dict[str, Array]:
         """Return z_m W_m, modality to (batch, width); that of a latent of zeros is zero."""
@@ -27,7 +31,7 @@ class SumHead(nn.Module):
 
     def merge(self, total: Array, *, train: bool = False) -> Array:
         """Return the logits (batch, num_outputs) of the sum (batch, width) of the partials."""
-        raise NotImplementedError
+        return total + self.bias[None]
 
     def __call__(self, latents: Mapping[str, Array], masks: Masks = None, *, train: bool = False) -> Array:
         """Fuse latents (batch, d_m), any number of them, into logits; absent ones are replaced by zeros."""
@@ -35,19 +39,7 @@ class SumHead(nn.Module):
         return self.merge(functools.reduce(operator.add, partials.values()), train=train)
 
 
-class LateLinear(SumHead):
-    """Fuse linearly: y = sum_m z_m W_m + b."""
-
-    def setup(self) -> None:
-        self.slices = LinearMaps(self.num_outputs, use_bias=False)
-        self.bias = self.param("bias", nn.initializers.zeros, (self.num_outputs,), jnp.float32)
-
-    def merge(self, total: Array, *, train: bool = False) -> Array:
-        """Add the bias to the sum (batch, num_outputs) of the partials."""
-        return total + self.bias[None]
-
-
-class SumMLP(SumHead):
+class SumMLP(LateLinear):
     """Fuse by an MLP on a sum: a = sum_m z_m W_m + b, then (ReLU, dropout, dense layer) for each further layer.
 
     The default is the non-linear head of the code published with MCR (Kontras et al. 2024, arXiv 2411.07335).

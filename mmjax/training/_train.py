@@ -14,7 +14,7 @@ import optax
 from jax import Array
 
 from mmjax.competition import Model, Strategy
-from mmjax.data import Batch, Splits, epoch_order, take
+from mmjax.data import Batch, Splits, epoch_order, num_batches, take
 from mmjax.training._metrics import classification_metrics
 from mmjax.training._optimizers import adam
 
@@ -209,16 +209,16 @@ def _orders(config: TrainConfig, state: TrainState, data: Batch) -> tuple[tuple[
     """Return which samples the segment's steps see, with which weights, and a key for each step."""
     order_key, noise_key = jax.random.split(state.key)
     num_samples = data.weight.shape[0]
-    num_batches = -(-num_samples // config.batch_size)
+    per_epoch = num_batches(num_samples, config.batch_size)
     first = state.segment * config.steps_per_segment
-    num_epochs = (config.steps_per_segment + num_batches - 2) // num_batches + 1
-    epochs = first // num_batches + jnp.arange(num_epochs)
+    num_epochs = (config.steps_per_segment + per_epoch - 2) // per_epoch + 1
+    epochs = first // per_epoch + jnp.arange(num_epochs)
     keys = jax.vmap(lambda epoch: jax.random.fold_in(order_key, epoch))(epochs)
     orders = jax.vmap(lambda key: epoch_order(key, num_samples, config.batch_size))(keys)
 
     def of_segment(x: Array) -> Array:
         flat = x.reshape(-1, x.shape[-1])
-        return jax.lax.dynamic_slice_in_dim(flat, first % num_batches, config.steps_per_segment)
+        return jax.lax.dynamic_slice_in_dim(flat, first % per_epoch, config.steps_per_segment)
 
     steps = first + jnp.arange(config.steps_per_segment)
     return jax.tree.map(of_segment, orders), jax.vmap(lambda step: jax.random.fold_in(noise_key, step))(steps)
