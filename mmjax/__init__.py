@@ -18,6 +18,7 @@ _ROOMS = (
     "models",
     "numerics",
     "pid",
+    "sweep",
     "synergy",
     "training",
 )

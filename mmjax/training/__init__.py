@@ -1,6 +1,7 @@
 """Room of training (floor 5): a training run as one pure function, and the host's loop over its segments."""
 
 from mmjax.training._checkpoint import Checkpoints
+from mmjax.training._intervals import Interval, mean_interval, paired_interval
 from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
 from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
 from mmjax.training._run import Run, run
@@ -9,6 +10,7 @@ from mmjax.training._train import Best, Train, TrainConfig, TrainState, make_tra
 __all__ = [
     "Best",
     "Checkpoints",
+    "Interval",
     "Run",
     "Train",
     "TrainConfig",
@@ -17,7 +19,9 @@ __all__ = [
     "adamw",
     "classification_metrics",
     "make_train",
+    "mean_interval",
     "multilabel_metrics",
+    "paired_interval",
     "predict",
     "regression_metrics",
     "run",
