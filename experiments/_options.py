@@ -110,8 +110,12 @@ def _first_paragraph(box: str) -> str:
 
 
 def _flags(parsed: Any) -> list[str]:
-    names = [field.name for field in [*dataclasses.fields(parsed), *dataclasses.fields(parsed.config)]]
-    return [f"--{name.replace('_', '-')}" for name in names if name != "config"]
+    """Return all options; fields of a dataclass inside the configuration are options of their own."""
+    names: list[str] = []
+    for field in dataclasses.fields(parsed):
+        value = getattr(parsed, field.name)
+        names += _flags(value) if dataclasses.is_dataclass(value) else [f"--{field.name.replace('_', '-')}"]
+    return names
 
 
 def _unknown_option(option: str, flags: list[str], program: str) -> str:

@@ -5,16 +5,20 @@ the run is finished. Whatever stops a run leaves whole rows only, so the same co
 """
 
 import json
-import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmjax.sweep import write_whole
+
 Rows = list[dict[str, Any]]
 OUTPUTS = ("table.csv", "table.md", "figure.png", "run.json")
+TRIALS = "trials"
+"""Folder of the sweeps' results."""
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+,-]*")
 
 
@@ -32,19 +36,21 @@ class Record(NamedTuple):
 class RunStore:
     """The folder of one run."""
 
-    def __init__(self, out: Path, configuration: Mapping[str, Any], *, overwrite: bool = False):
+    def __init__(self, out: Path, configuration: Mapping[str, Any], *, overwrite: bool = False, writes: bool = True):
         """Open a folder and take in the rows that an earlier start left.
 
         Args:
           out: the folder; it need not exist.
           configuration: what makes the run what it is, as JSON values.
           overwrite: leave what is there unread.
+          writes: whether this process writes; of several with the same rows, one does.
 
         Raises:
           UserError: if the folder holds a run of another configuration, or other files.
         """
         self.out = out
         self.records: dict[str, Record] = {}
+        self._writes = writes
         self._configuration = json.loads(json.dumps(configuration, default=_plain))
         self._finished_keys: list[str] | None = None
         if overwrite or not out.exists():
@@ -75,6 +81,8 @@ class RunStore:
 
     def prepare(self, *, clear: bool) -> None:
         """Make the folder, find out at once whether it can be written, and remove an earlier run if asked."""
+        if not self._writes:
+            return
         try:
             (self.out / "rows").mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.out):
@@ -82,6 +90,7 @@ class RunStore:
             if clear:
                 for path in [*(self.out / name for name in OUTPUTS), *(self.out / "rows").glob("*.json")]:
                     path.unlink(missing_ok=True)
+                shutil.rmtree(self.out / TRIALS, ignore_errors=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.out}: {error.strerror}") from None
 
@@ -109,20 +118,12 @@ class RunStore:
         Raises:
           UserError: if it cannot be written.
         """
-        path = self.out / name
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        if not self._writes:
+            return
         try:
-            try:
-                with open(partial, "wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(partial, path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+            write_whole(self.out / name, data)
         except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from None
+            raise UserError(f"cannot write {self.out / name}: {error.strerror}") from None
 
     def _read(self, path: Path, *fields: str) -> dict[str, Any] | None:
         """Read a file of this run with these fields; None if it is absent, damaged or foreign."""

@@ -2,7 +2,8 @@
 
 An experiment is a list of named work items, and functions from the rows they give to tables and a figure.
 The harness runs the items that are missing, each written as soon as it is done, and then the outputs:
-`table.csv`, `table.md`, `figure.png`, `run.json`. In `experiments/<name>/__main__.py`:
+`table.csv`, `table.md`, `figure.png`, `run.json`. An item is a function, or a `Sweep` of trials, which run wherever
+the configuration's `launch: Launch` says. In `experiments/<name>/__main__.py`:
 
     EXPERIMENT = Experiment(name, presets, items, tables, figure)
     if __name__ == "__main__":
@@ -28,8 +29,9 @@ import jax
 from tqdm import tqdm
 
 import mmjax
+from experiments._launch import Launch, LaunchOptions, Sweep, run_sweep
 from experiments._options import Config, default_out, parse
-from experiments._store import OUTPUTS, Rows, RunStore, UserError, check_key
+from experiments._store import OUTPUTS, TRIALS, Rows, RunStore, UserError, check_key
 from experiments._tables import Table, to_csv, to_markdown
 from mmjax.data import DataFileError
 
@@ -39,8 +41,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Experiment",
     "Item",
+    "Launch",
+    "LaunchOptions",
     "Row",
     "Rows",
+    "Sweep",
     "Table",
     "UserError",
     "default_out",
@@ -51,7 +56,7 @@ __all__ = [
 
 Row = dict[str, Any]
 """Column to value: numbers, strings, None, or lists and arrays of numbers (for the figure)."""
-Item = Callable[[], Row | Rows]
+Item = Callable[[], Row | Rows] | Sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +89,12 @@ def main(experiment: Experiment[Config], arguments: Sequence[str] | None = None)
     """
     try:
         options = parse(experiment.name, experiment.description, experiment.presets, arguments)
-        print(to_markdown(run(experiment, options.config, options.out, overwrite=options.overwrite)))
-        written = ", ".join(name for name in OUTPUTS if (options.out / name).exists())
-        print(f"in {options.out}: {written}")
+        _launch_of(options.config).start()
+        tables = run(experiment, options.config, options.out, overwrite=options.overwrite)
+        if _is_first_process():
+            print(to_markdown(tables))
+            written = ", ".join(name for name in OUTPUTS if (options.out / name).exists())
+            print(f"in {options.out}: {written}")
     except (UserError, DataFileError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -115,7 +123,10 @@ def run(experiment: Experiment[Config], config: Config, out: Path | str, *, over
       UserError: if the folder holds another run, or cannot be written.
       DataFileError: if the user's data file breaks its contract.
     """
-    store = RunStore(Path(out), _configuration(experiment.name, config), overwrite=overwrite)
+    store = RunStore(
+        Path(out), _configuration(experiment.name, config), overwrite=overwrite, writes=_is_first_process()
+    )
+    _wait_for_other_processes()
     if store.finished():
         print(f"{out} is finished; --overwrite computes it again", file=sys.stderr)
         return experiment.tables(config, store.finished_rows())
@@ -148,21 +159,44 @@ def _compute_missing(name: str, items: Mapping[str, Item], store: RunStore) -> N
     missing = [key for key in items if key not in store.records]
     done = len(items) - len(missing)
     interval = 0.5 if sys.stderr.isatty() else 10.0
-    with tqdm(total=len(items), initial=done, desc=name, unit="row", ascii=True, mininterval=interval) as bar:
+    quiet = all(isinstance(item, Sweep) for item in items.values())  # trials have a bar of their own
+    with tqdm(
+        total=len(items), initial=done, desc=name, unit="row", ascii=True, mininterval=interval, disable=quiet
+    ) as bar:
         for key in missing:
             bar.set_postfix_str(key)
             start = time.perf_counter()
-            result = items[key]()
-            rows = [result] if isinstance(result, dict) else result
-            store.save(key, rows, time.perf_counter() - start)
+            store.save(key, _rows_of(items[key], key, store), time.perf_counter() - start)
             bar.update()
+
+
+def _rows_of(item: Item, key: str, store: RunStore) -> Rows:
+    if isinstance(item, Sweep):
+        return run_sweep(item, store.out, store.out / TRIALS / key)
+    result = item()
+    return [result] if isinstance(result, dict) else result
+
+
+def _launch_of(config: Any) -> Launch:
+    return getattr(config, "launch", Launch())
+
+
+def _is_first_process() -> bool:
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
+
+
+def _wait_for_other_processes() -> None:
+    """Let all processes of one program see the folder as it was before one of them writes."""
+    if jax.distributed.is_initialized():
+        from jax.experimental.multihost_utils import sync_global_devices
+
+        sync_global_devices("experiment")
 
 
 def _configuration(name: str, config: Any) -> dict[str, Any]:
     """Return what makes a run what it is: rows of another device or version do not mix with its own."""
-    fields = {key: _recorded(value) for key, value in dataclasses.asdict(config).items()}
-    device = jax.devices()[0].device_kind
-    return {"experiment": name, "mmjax": mmjax.__version__, "device": device, **fields}
+    fields = {key: _recorded(value) for key, value in dataclasses.asdict(config).items() if key != "launch"}
+    return {"experiment": name, "mmjax": mmjax.__version__, "device": _launch_of(config).device(), **fields}
 
 
 def _recorded(value: Any) -> Any:

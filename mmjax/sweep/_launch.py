@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from mmjax.sweep._engines import Engine, WorkerDied, inline
+from mmjax.sweep._errors import SweepError
 from mmjax.sweep._processes import agreed, wait_for_all, writes
 from mmjax.sweep._program import Execution, Tree, TrialFn, compile_trials, run_chunks
 from mmjax.sweep._progress import LiveView, Progress
 from mmjax.sweep._space import SEED, Space
-from mmjax.sweep._store import SweepError, TrialStore
+from mmjax.sweep._store import TrialStore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,6 +17,7 @@ from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
+from mmjax.sweep._errors import SweepError
 from mmjax.sweep._processes import agreed, fetched
 
 Tree = Any
@@ -77,7 +78,7 @@ def map_trials(
       the results, each array with a new first axis (n,), in the host's memory.
 
     Raises:
-      ValueError: for more devices than there are, or where not even one trial fits the memory limit.
+      SweepError: for more devices than there are, or where not even one trial fits the memory limit.
     """
     columns = {name: np.asarray(column, float) for name, column in hparams.items()}
     program = compile_trials(fn, list(columns), data, num_trials=keys.shape[0], execution=execution)
@@ -116,7 +117,7 @@ def compile_trials(
       the program.
 
     Raises:
-      ValueError: as for `map_trials`.
+      SweepError: as for `map_trials`.
     """
     execution = execution or Execution()
     mesh = _mesh(execution.num_devices)
@@ -180,7 +181,7 @@ def _program(compiled: jax.stages.Compiled, data: Tree, mesh: Mesh, share: int) 
 def _mesh(num_devices: int | None) -> Mesh:
     devices = jax.devices()
     if num_devices is not None and num_devices > len(devices):
-        raise ValueError(
+        raise SweepError(
             f"{num_devices} devices asked for, {len(devices)} present ({devices[0].device_kind}); ask for fewer, or on "
             f"a CPU set XLA_FLAGS=--xla_force_host_platform_device_count={num_devices}"
         )
@@ -196,7 +197,7 @@ def _fitting(compiled: jax.stages.Compiled, share: int, execution: Execution) ->
     of_trial = (memory.temp_size_in_bytes + memory.output_size_in_bytes) / share
     limit = (execution.memory_limit or _free_bytes()) - memory.argument_size_in_bytes
     if of_trial > limit:
-        raise ValueError(
+        raise SweepError(
             f"a trial takes about {of_trial / 2**20:.3g} MiB and a device has {max(limit, 0) / 2**20:.3g} MiB left for "
             "it; use a smaller model or batch, or raise memory_limit"
         )

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from mmjax.sweep._errors import SweepError
 from mmjax.sweep._files import write_whole
 from mmjax.sweep._space import SEED, Trials
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 HEAD = "configuration.json"
 PARTS = "trials-*.parquet"
-
-
-class SweepError(Exception):
-    """A sweep that cannot go on, or results that cannot be read; the message is one line."""
 
 
 class TrialStore:

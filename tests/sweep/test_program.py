@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax.sweep import Execution, map_trials
+from mmjax.sweep import Execution, SweepError, map_trials
 from mmjax.sweep import _program as program_file
 
 NUM_TRIALS = 63
@@ -88,13 +88,13 @@ def test_trials_that_work_on_more_than_the_cache_run_one_by_one_on_a_cpu(argumen
 
 
 def test_one_trial_that_does_not_fit_is_refused(arguments):
-    with pytest.raises(ValueError, match=r"a trial takes about .* MiB and a device has .* MiB left"):
+    with pytest.raises(SweepError, match=r"a trial takes about .* MiB and a device has .* MiB left"):
         map_trials(trial, *arguments, DATA, execution=Execution(memory_limit=6000))
 
 
 def test_more_devices_than_there_are_are_refused(arguments):
     count = len(jax.devices()) + 1
-    with pytest.raises(ValueError, match=f"{count} devices asked for, {count - 1} present"):
+    with pytest.raises(SweepError, match=f"{count} devices asked for, {count - 1} present"):
         map_trials(trial, *arguments, DATA, execution=Execution(num_devices=count))
 
 
