@@ -2,7 +2,7 @@
 
 The generator is ours. Joint training starves a modality where another one is easier to learn from, so the ease of
 each is set on its own: what a modality knows by its bits, how well by its signal-to-noise ratio, and how hard that is
-to learn by the depth and the dimension of the map that hides it, which lose nothing.
+to learn by the random signs that hide a bit, whose number is the depth, and by the dimension. These two lose nothing.
 """
 
 import functools
@@ -20,8 +20,8 @@ from jax.scipy.special import ndtr
 
 from mmjax.data._batch import Batch, batch_of
 
-SLOPE = 0.1
-"""Slope of the hiding layers at negative arguments."""
+SIGN_RATIO = 3.0
+"""Signal-to-noise ratio of the hiding signs: few of their coordinates are near 0, where a sign is hard to learn."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class CompetitionTask:
     num_synergistic: int = 0
     """Bits of the label that are parities across the first two modalities."""
     dims: tuple[int, ...] = (32, 32)
-    """Dimension of each modality; what its bits leave of it is noise."""
+    """Dimension of each modality, at least 1 + depth for each bit that it sees; the rest is noise."""
     depths: tuple[int, ...] = (0, 2)
-    """Bent layers that hide each modality's bits; 0 is a rotation."""
+    """Random signs that hide each bit of a modality: it is the parity of 1 + depth coordinates, 0 hiding nothing."""
 
     def __post_init__(self) -> None:
         """Refuse what is no task."""
@@ -52,8 +52,9 @@ class CompetitionTask:
             raise ValueError(f"num_unique, dims and depths need one entry a modality, of two or more; got {self}")
         if min(self.num_shared, self.num_synergistic, *self.num_unique, *self.depths) < 0 or self.num_classes < 2:
             raise ValueError(f"numbers of bits and depths must not be negative, nor all bits 0; got {self}")
-        if any(dim < max(len(seen), 1) for dim, seen in zip(self.dims, _seen_bits(self), strict=True)):
-            raise ValueError(f"a modality needs a dimension for each bit that it sees; got {self}")
+        taken = [len(seen) * (1 + depth) for seen, depth in zip(_seen_bits(self), self.depths, strict=True)]
+        if any(dim < max(size, 1) for dim, size in zip(self.dims, taken, strict=True)):
+            raise ValueError(f"a modality needs 1 + depth dimensions for each bit that it sees; got {self}")
 
     @property
     def num_modalities(self) -> int:
@@ -79,15 +80,20 @@ class CompetitionAccuracy(NamedTuple):
 def competition_data(key: Array, task: CompetitionTask, snr: Array, *, num_samples: int) -> Batch:
     """Sample modalities that compete for one label.
 
-    Modality m sees its bits as b in {-1, 1} with noise, b + e / snr_m, e ~ N(0, 1), scaled to variance 1 and followed
-    by noise N(0, 1) up to `dims[m]` coordinates. A random rotation, then `depths[m]` times a leaky rectifier and
-    another rotation, make the observation. They can be inverted, so the information does not depend on depth. They
-    are drawn once a call: training and test sets are parts of one sample.
+    Modality m sees its bits as b in {-1, 1} with noise, r = (snr_m b + e) / sqrt(1 + snr_m^2), e ~ N(0, 1). Each r is
+    then multiplied by the signs of `depths[m]` coordinates g of its own, made as r is, but of fair random signs and at
+    the ratio `SIGN_RATIO`. Products, all g and noise N(0, 1) up to `dims[m]` coordinates are rotated at random. They
+    are uncorrelated and of variance 1, rotated or not.
+
+    The signs of g give r back: the information does not depend on depth. But where depth is not 0, every proper subset
+    of a bit's 1 + depth coordinates is independent of it. The best linear model of logistic or squared loss is then
+    chance, and gradient descent begins on a plateau, as on all parities (Shalev-Shwartz, Shamir & Shammah 2017, arXiv
+    1703.07950). Rotations are drawn once a call: training and test sets are parts of one sample.
 
     Args:
       key: PRNG key.
       task: bits, dimensions and depths; static.
-      snr: signal-to-noise ratios (num_modalities,), not negative; at 0 a modality is nothing but noise.
+      snr: signal-to-noise ratios (num_modalities,), not negative; at 0 a modality tells nothing.
       num_samples: number of samples; static.
 
     Returns:
@@ -95,16 +101,16 @@ def competition_data(key: Array, task: CompetitionTask, snr: Array, *, num_sampl
     """
     chex.assert_shape(snr, (task.num_modalities,))
     snr = jnp.asarray(snr, float)
-    bits_key, noise_key, map_key = jax.random.split(key, 3)
+    bits_key, *keys = jax.random.split(key, 4)
     bits = jax.random.bernoulli(bits_key, shape=(num_samples, _num_bits(task))).astype(jnp.int32)
-    noise_keys, map_keys = (jax.random.split(part, task.num_modalities) for part in (noise_key, map_key))
+    noise_keys, sign_keys, rotation_keys = (jax.random.split(part, task.num_modalities) for part in keys)
     observed = []
     for m, seen in enumerate(_seen_bits(task)):
         noise = jax.random.normal(noise_keys[m], (num_samples, task.dims[m]))
         signal = (2 * bits[:, seen] - 1).astype(noise.dtype)
-        noisy = (snr[m] * signal + noise[:, : seen.size]) / jnp.sqrt(1 + snr[m] ** 2)
-        latent = jnp.concatenate([noisy, noise[:, seen.size :]], axis=1)
-        observed.append(_hide(map_keys[m], latent, task.depths[m]))
+        shown = _noisy(signal, noise[:, : seen.size], snr[m])
+        latent = _hide(sign_keys[m], shown, noise[:, seen.size :], task.depths[m])
+        observed.append(_rotate(latent, _random_rotation(rotation_keys[m], dim=task.dims[m])))
     return batch_of({f"x{m + 1}": x for m, x in enumerate(observed)}, _number(_label_bits(task, bits)))
 
 
@@ -176,13 +182,18 @@ def _number(bits: Array) -> Array:
     return jnp.sum(bits << jnp.arange(bits.shape[1], dtype=jnp.int32)[None], axis=1, dtype=jnp.int32)
 
 
-def _hide(key: Array, x: Array, depth: int) -> Array:
-    """Pass samples (n, dim) through a random bijection with `depth` bent layers."""
-    rotations = jax.vmap(functools.partial(_random_rotation, dim=x.shape[1]))(jax.random.split(key, depth + 1))
-    x = _rotate(x, rotations[0])
-    for rotation in rotations[1:]:
-        x = _rotate(_bend(x), rotation)
-    return x
+def _noisy(signs: Array, noise: Array, ratio: Array | float) -> Array:
+    """Add noise to signs, both (n, k), at a signal-to-noise ratio, and scale to variance 1."""
+    return (ratio * signs + noise) / jnp.sqrt(1 + ratio**2)
+
+
+def _hide(key: Array, x: Array, noise: Array, depth: int) -> Array:
+    """Multiply each column of `x` (n, k) by `depth` random signs, which the first columns of `noise` then show."""
+    num_samples, size = x.shape
+    signs = jax.random.rademacher(key, (num_samples, size * depth), x.dtype)
+    hiding = _noisy(signs, noise[:, : size * depth], SIGN_RATIO)
+    read = jnp.where(hiding < 0, -1, 1).astype(x.dtype).reshape(num_samples, size, depth)
+    return jnp.concatenate([x * jnp.prod(read, axis=2), hiding, noise[:, size * depth :]], axis=1)
 
 
 def _random_rotation(key: Array, *, dim: int) -> Array:
@@ -206,10 +217,3 @@ def _random_rotation(key: Array, *, dim: int) -> Array:
 
 def _rotate(x: Array, rotation: Array) -> Array:
     return jnp.matmul(x, rotation, precision=jax.lax.Precision.HIGHEST)
-
-
-def _bend(x: Array) -> Array:
-    """Rectify leakily, with mean 0 and variance 1 for standard normal `x`, so that depth changes no scale."""
-    mean = (1 - SLOPE) / math.sqrt(2 * math.pi)
-    variance = (1 + SLOPE**2) / 2 - mean**2
-    return (jax.nn.leaky_relu(x, SLOPE) - mean) / math.sqrt(variance)

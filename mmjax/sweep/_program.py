@@ -24,7 +24,7 @@ Tree = Any
 TrialFn = Callable[[Array, Mapping[str, Array], Tree], Tree]
 """A trial as a pure function: `(key, hparams, data)` to a pytree of results, such as `Train.train`."""
 AXIS = "trial"
-CACHE_BYTES = 4 * 2**20
+CACHE_BYTES = 2 * 2**20
 """On a CPU, trials that work on more memory than this run one by one: batches of them leave the cache."""
 SHARE = 0.8
 """Of the memory that is free, how much a program may take."""

@@ -1,10 +1,12 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mmjax.data import CompetitionTask, competition_accuracy, competition_data, competition_table
-from mmjax.data._competition import _random_rotation
+from mmjax.data._competition import SIGN_RATIO, _hide, _random_rotation
 from mmjax.information import marginal, mutual_information
 from mmjax.pid import broja
 
@@ -110,16 +112,50 @@ def test_no_signal_is_chance():
     assert np.mean(linear_guesses(batch.modalities["x1"], bit) == bit) == pytest.approx(0.5, abs=0.05)
 
 
-def test_depth_keeps_the_scale_and_hides_the_bits_from_a_linear_classifier():
-    tasks = [CompetitionTask(1, (0, 0), 0, dims=(16, 16), depths=(0, depth)) for depth in (0, 4)]
-    flat, deep = (sample(task, (3.0, 3.0)) for task in tasks)
-    np.testing.assert_array_equal(flat.label, deep.label)
-    x = np.asarray(deep.modalities["x2"])
-    assert np.mean(x**2) == pytest.approx(1, abs=0.3)
-    bit = label_bit(deep, 0)
-    shown, hidden = (np.mean(linear_guesses(batch.modalities["x2"], bit) == bit) for batch in (flat, deep))
-    assert shown > 0.99
-    assert 0.5 < hidden < shown - 0.03
+def test_depth_shows_no_coordinate_more_than_another_and_hides_the_bits_from_a_linear_model():
+    tasks = [CompetitionTask(1, (0, 0), 0, dims=(16, 16), depths=(0, depth)) for depth in (0, 1, 3)]
+    flat, *deep = (sample(task, (3.0, 3.0)) for task in tasks)
+    bit = label_bit(flat, 0)
+    assert np.mean(linear_guesses(flat.modalities["x2"], bit) == bit) > 0.99
+    for batch in deep:
+        np.testing.assert_array_equal(batch.label, flat.label)
+        np.testing.assert_array_equal(batch.modalities["x1"], flat.modalities["x1"])
+        x = np.asarray(batch.modalities["x2"])
+        np.testing.assert_allclose(x.mean(0), 0, atol=0.08)
+        np.testing.assert_allclose(np.cov(x.T), np.eye(16), atol=0.1)
+        assert np.mean(linear_guesses(x, bit) == bit) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_hidden_bits_can_be_read_with_the_signs(depth):
+    ones_key, noise_key, hide_key = jax.random.split(jax.random.key(0), 3)
+    shown = jax.random.normal(ones_key, (NUM_SAMPLES, 2))
+    noise = jax.random.normal(noise_key, (NUM_SAMPLES, 2 * depth + 3))
+    hidden = _hide(hide_key, shown, noise, depth)
+    assert hidden.shape == (NUM_SAMPLES, 2 + 2 * depth + 3)
+    signs = np.sign(hidden[:, 2 : 2 + 2 * depth]).reshape(NUM_SAMPLES, 2, depth)
+    np.testing.assert_array_equal(hidden[:, :2] * signs.prod(2), shown)
+    np.testing.assert_array_equal(hidden[:, 2 + 2 * depth :], noise[:, 2 * depth :])
+
+
+def test_the_signs_are_fair_and_seen_at_their_ratio():
+    noise = jnp.zeros((NUM_SAMPLES, 2))
+    hidden = _hide(jax.random.key(0), jnp.ones((NUM_SAMPLES, 1)), noise, 2)
+    np.testing.assert_allclose(np.abs(hidden[:, 1:]), SIGN_RATIO / np.sqrt(1 + SIGN_RATIO**2), rtol=1e-6)
+    np.testing.assert_allclose(hidden.mean(0), 0, atol=0.06)
+
+
+def test_a_bit_is_seen_by_all_its_coordinates_together_and_by_no_fewer():
+    bits = np.where(np.arange(NUM_SAMPLES)[:, None] >> np.arange(2) & 1, 1.0, -1.0)
+    noise = jax.random.normal(jax.random.key(1), (NUM_SAMPLES, 4))
+    hidden = np.sign(_hide(jax.random.key(0), jnp.asarray(bits, jnp.float32), noise, 2))
+    of_first = [0, 2, 3]
+    for size in (1, 2):
+        for subset in itertools.combinations(of_first, size):
+            assert np.mean(hidden[:, subset].prod(1) * bits[:, 0]) == pytest.approx(0, abs=0.06)
+    np.testing.assert_array_equal(hidden[:, of_first].prod(1), bits[:, 0])
+    # The bits have signs of their own: without them the parity of two bits is as hidden as each.
+    assert np.mean(hidden[:, :2].prod(1) * bits.prod(1)) == pytest.approx(0, abs=0.06)
 
 
 def test_a_rotation_keeps_distances_and_is_uniform():
@@ -155,7 +191,8 @@ def test_sampling_compiles_and_maps_over_keys_and_ratios():
         ({"num_unique": (1,), "dims": (4,), "depths": (0,)}, "two or more"),
         ({"num_shared": -1}, "must not be negative"),
         ({"num_shared": 0, "num_unique": (0, 0)}, "nor all bits 0"),
-        ({"dims": (1, 32)}, "a dimension for each bit"),
+        ({"dims": (1, 32)}, r"1 \+ depth dimensions for each bit"),
+        ({"dims": (32, 5)}, r"1 \+ depth dimensions for each bit"),
     ],
 )
 def test_what_is_no_task_is_refused(options, message):
