@@ -114,6 +114,8 @@ def run_sweep(item: Sweep, out: Path, folder: Path) -> Rows:
                 execution=item.launch.execution(),
                 progress=show,
             )
-        except (sweep.SweepError, ModuleNotFoundError) as error:
+        except sweep.SweepError as error:
             raise UserError(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise UserError(f"{error}; --engine {item.launch.engine} needs it (pip install {error.name})") from error
     return trials.to_dict("records")

@@ -1,6 +1,6 @@
 """Room of training (floor 5): a training run as one pure function, and the host's loop over its segments."""
 
-from mmjax.training._checkpoint import Checkpoints
+from mmjax.training._checkpoint import CheckpointError, Checkpoints
 from mmjax.training._intervals import Interval, mean_interval, paired_interval
 from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
 from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
@@ -9,6 +9,7 @@ from mmjax.training._train import Best, Train, TrainConfig, TrainState, make_tra
 
 __all__ = [
     "Best",
+    "CheckpointError",
     "Checkpoints",
     "Interval",
     "Run",

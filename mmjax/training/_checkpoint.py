@@ -1,7 +1,8 @@
 """Room training: checkpoints of a run, written in the background, whole or not at all."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,11 @@ import orbax.checkpoint as ocp
 Tree = Any
 NUM_KEPT = 2
 """Checkpoints that are kept: the last one, and the one before in case the last cannot be read."""
+NO_SPACE = "No space left on device"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that could not be written; the message is one line."""
 
 
 class Checkpoints:
@@ -40,8 +46,13 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what is being written."""
-        self._manager.close()
+        """Wait for what is being written; raises as `save` does, unless another error is on its way."""
+        try:
+            with self._reported():
+                self._manager.close()
+        except CheckpointError:
+            if error is None:
+                raise
 
     def save(self, number: int, state: Tree) -> None:
         """Write a checkpoint in the background.
@@ -49,11 +60,15 @@ class Checkpoints:
         Args:
           number: rises from checkpoint to checkpoint.
           state: pytree of arrays; it may be changed or given away once this returns.
+
+        Raises:
+          CheckpointError: if this one, or the one before, which was written in the background, could not be written.
         """
         written = ocp.args.Composite(
             state=ocp.args.StandardSave(state), configuration=ocp.args.JsonSave(self._configuration)
         )
-        self._manager.save(number, args=written)
+        with self._reported():
+            self._manager.save(number, args=written)
 
     def latest(self) -> int | None:
         """Return the number of the last checkpoint, None where there is none."""
@@ -81,6 +96,18 @@ class Checkpoints:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         return self._manager.restore(number, args=args).state
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Say in one line what is wrong with the disk; Orbax has many ways to say it, of many lines."""
+        try:
+            yield
+        except Exception as error:
+            cause = " ".join(str(error).split())
+            reason = NO_SPACE if NO_SPACE in cause else cause
+            raise CheckpointError(
+                f"cannot write a checkpoint to {self._folder}: {reason}; the run goes on from the last whole one"
+            ) from error
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,7 @@ def run(
 
     Raises:
       ValueError: if the folder holds a run of another configuration, hyper-parameters or key.
+      CheckpointError: if a checkpoint cannot be written, for example because the disk is full.
     """
     hparams = {name: jnp.asarray(value, float) for name, value in hparams.items()}
     state = train.init(key, hparams)

@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 
 from mmjax.competition import Strategy, joint
 from mmjax.data import batch_at
-from mmjax.training import TrainConfig, make_train, predict, run, select, stopped
+from mmjax.training import CheckpointError, TrainConfig, make_train, predict, run, select, stopped
 
 CONFIG = TrainConfig(num_segments=4, steps_per_segment=7, batch_size=16)
 RATE = {"learning_rate": jnp.float32(0.05)}
@@ -151,7 +152,7 @@ sys.path.insert(0, {tests!r})
 from training.conftest import LinearModel, _part
 from mmjax.competition import joint
 from mmjax.data import Splits
-from mmjax.training import TrainConfig, make_train, run
+from mmjax.training import CheckpointError, TrainConfig, make_train, run
 
 data = Splits(*(_part(key, n) for key, n in zip(jax.random.split(jax.random.key(1), 3), (70, 40, 50))))
 train = make_train(TrainConfig(num_segments=5, steps_per_segment=7, batch_size=16), LinearModel(noise=0.1), joint())
@@ -195,3 +196,32 @@ def test_a_checkpoint_of_another_configuration_is_refused(linear_model, data, tm
         run(other, jax.random.key(0), RATE, data, checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match="learning_rate is"):
         run(train, jax.random.key(0), {"learning_rate": 0.5}, data, checkpoint=tmp_path / "run")
+
+
+def test_a_full_disk_is_told_in_a_line_and_the_run_goes_on_later(linear_model, data, tmp_path, monkeypatch):
+    train = make_train(CONFIG, linear_model, joint())
+    original = ocp.CheckpointManager.save
+
+    def save(self, step, **kwargs):
+        if step == 3:
+            raise ValueError("Error writing d/8f2a17\nin OCDBT: No space left on device [os_error_code='28']")
+        return original(self, step, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ocp.CheckpointManager, "save", save)
+        with pytest.raises(
+            CheckpointError, match=r"^cannot write a checkpoint to .*run: No space left on device; the run"
+        ):
+            run(train, jax.random.key(0), RATE, data, checkpoint=tmp_path / "run")
+    made = []
+    resumed = run(
+        train,
+        jax.random.key(0),
+        RATE,
+        data,
+        checkpoint=tmp_path / "run",
+        progress=lambda number, metrics: made.append(number),
+    )
+    assert made == [2, 3]
+    whole = run(train, jax.random.key(0), RATE, data)
+    chex.assert_trees_all_equal(resumed.metrics, whole.metrics)
