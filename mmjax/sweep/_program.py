@@ -6,7 +6,6 @@ trials, the host calls the program chunk by chunk.
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,16 +17,13 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from mmjax.sweep._errors import SweepError
-from mmjax.sweep._processes import agreed, fetched
+from mmjax.sweep._memory import fitting_lanes
+from mmjax.sweep._processes import fetched
 
 Tree = Any
 TrialFn = Callable[[Array, Mapping[str, Array], Tree], Tree]
 """A trial as a pure function: `(key, hparams, data)` to a pytree of results, such as `Train.train`."""
 AXIS = "trial"
-CACHE_BYTES = 2 * 2**20
-"""On a CPU, trials that work on more memory than this run one by one: batches of them leave the cache."""
-SHARE = 0.8
-"""Of the memory that is free, how much a program may take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +120,7 @@ def compile_trials(
     share = -(-min(execution.chunk or num_trials, num_trials) // mesh.size)
     shapes = _Shapes.of(fields, data)
     compiled = _compile(fn, shapes, mesh, share, min(execution.lanes or share, share))
-    if execution.lanes is None and (lanes := int(agreed(_fitting(compiled, share, execution)))) < share:
+    if execution.lanes is None and (lanes := fitting_lanes(compiled, share, execution.memory_limit)) < share:
         share = lanes if execution.chunk is None else share
         compiled = _compile(fn, shapes, mesh, share, lanes)
     return _program(compiled, data, mesh, share)
@@ -187,29 +183,3 @@ def _mesh(num_devices: int | None) -> Mesh:
         )
     chosen = devices[: num_devices or len(devices)]
     return jax.make_mesh((len(chosen),), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)
-
-
-def _fitting(compiled: jax.stages.Compiled, share: int, execution: Execution) -> int:
-    """Return how many of its trials a device should run at once, from what the compiler says that all of them take."""
-    memory: Any = compiled.memory_analysis()
-    if memory is None:  # a backend that does not say
-        return share
-    of_trial = (memory.temp_size_in_bytes + memory.output_size_in_bytes) / share
-    limit = (execution.memory_limit or _free_bytes()) - memory.argument_size_in_bytes
-    if of_trial > limit:
-        raise SweepError(
-            f"a trial takes about {of_trial / 2**20:.3g} MiB and a device has {max(limit, 0) / 2**20:.3g} MiB left for "
-            "it; use a smaller model or batch, or raise memory_limit"
-        )
-    if jax.default_backend() == "cpu" and of_trial > CACHE_BYTES:
-        return 1
-    return min(share, int(limit // of_trial))
-
-
-def _free_bytes() -> float:
-    """Return the memory that a device may take; on a CPU, devices share what is free."""
-    statistics = jax.local_devices()[0].memory_stats()
-    if statistics and "bytes_limit" in statistics:
-        return SHARE * (statistics["bytes_limit"] - statistics["bytes_in_use"])
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return SHARE * free / jax.local_device_count()

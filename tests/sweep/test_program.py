@@ -79,7 +79,7 @@ def test_trials_that_do_not_fit_run_in_chunks(arguments, expected, monkeypatch):
 
 
 def test_trials_that_work_on_more_than_the_cache_run_one_by_one_on_a_cpu(arguments, expected, monkeypatch):
-    monkeypatch.setattr(program_file, "CACHE_BYTES", 100)
+    monkeypatch.setattr("mmjax.sweep._memory.CACHE_BYTES", 100)
     shares = []
     original = program_file._program
     monkeypatch.setattr(program_file, "_program", lambda *args: shares.append(args[3]) or original(*args))
