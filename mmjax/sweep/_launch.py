@@ -106,11 +106,11 @@ class Job:
         chunk = int(agreed(store.chunk or 0))
         if execution.chunk is None and chunk:
             execution = dataclasses.replace(execution, chunk=chunk)
-        program = compile_trials(fn, [*self.space.traced], data, num_trials=len(missing), execution=execution)
-        if writes() and not store.chunk:
-            store.begin(program.chunk)
         rows = {name: column[missing] for name, column in trials.items()}
         keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(self.space.seed), seed))(rows[SEED])
+        program = compile_trials(fn, keys, [*self.space.traced], data, num_trials=len(missing), execution=execution)
+        if writes() and not store.chunk:
+            store.begin(program.chunk)
         for part, results in run_chunks(program, keys, {name: rows[name] for name in self.space.traced}):
             if writes():
                 store.write({name: column[part] for name, column in rows.items()}, results)

@@ -77,7 +77,7 @@ def map_trials(
       SweepError: for more devices than there are, or where not even one trial fits the memory limit.
     """
     columns = {name: np.asarray(column, float) for name, column in hparams.items()}
-    program = compile_trials(fn, list(columns), data, num_trials=keys.shape[0], execution=execution)
+    program = compile_trials(fn, keys, list(columns), data, num_trials=keys.shape[0], execution=execution)
     parts = [out for _, out in run_chunks(program, keys, columns)]
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
@@ -98,12 +98,13 @@ def run_chunks(program: Program, keys: Array, hparams: Mapping[str, NDArray[Any]
 
 
 def compile_trials(
-    fn: TrialFn, fields: Sequence[str], data: Tree, *, num_trials: int, execution: Execution | None = None
+    fn: TrialFn, keys: Array, fields: Sequence[str], data: Tree, *, num_trials: int, execution: Execution | None = None
 ) -> Program:
     """Compile a function for chunks of trials; compiled programs are kept, so that a second call costs nothing.
 
     Args:
       fn: as for `map_trials`.
+      keys: any keys of the kind that the trials have.
       fields: names of the hyper-parameters.
       data: as for `map_trials`.
       num_trials: how many there are.
@@ -118,7 +119,8 @@ def compile_trials(
     execution = execution or Execution()
     mesh = _mesh(execution.num_devices)
     share = -(-min(execution.chunk or num_trials, num_trials) // mesh.size)
-    shapes = _Shapes.of(fields, data)
+    data = jax.tree.map(jnp.asarray, data)
+    shapes = _Shapes.of(keys, fields, data)
     compiled = _compile(fn, shapes, mesh, share, min(execution.lanes or share, share))
     if execution.lanes is None and (lanes := fitting_lanes(compiled, share, execution.memory_limit)) < share:
         share = lanes if execution.chunk is None else share
@@ -129,22 +131,31 @@ def compile_trials(
 class _Shapes(NamedTuple):
     """What a program is compiled for, hashable."""
 
+    key: Any
+    words: tuple[int, ...]
     fields: tuple[str, ...]
     number: Any
     leaves: tuple[tuple[tuple[int, ...], Any], ...]
     structure: Any
 
     @classmethod
-    def of(cls, fields: Sequence[str], data: Tree) -> "_Shapes":
+    def of(cls, keys: Array, fields: Sequence[str], data: Tree) -> "_Shapes":
         leaves, structure = jax.tree.flatten(data)
-        return cls(tuple(fields), jnp.result_type(float), tuple((x.shape, x.dtype) for x in leaves), structure)
+        return cls(
+            key=jax.random.key_impl(keys),
+            words=jax.random.key_data(keys).shape[1:],
+            fields=tuple(fields),
+            number=jnp.result_type(float),
+            leaves=tuple((x.shape, x.dtype) for x in leaves),
+            structure=structure,
+        )
 
 
 @functools.lru_cache(maxsize=32)
 def _compile(fn: TrialFn, shapes: _Shapes, mesh: Mesh, share: int, lanes: int) -> jax.stages.Compiled:
     def of_device(words: Array, hparams: Mapping[str, Array], data: Tree) -> Tree:
         def one(trial: tuple[Array, Mapping[str, Array]]) -> Tree:
-            return fn(jax.random.wrap_key_data(trial[0]), trial[1], data)
+            return fn(jax.random.wrap_key_data(trial[0], impl=shapes.key), trial[1], data)
 
         if lanes >= share:
             return jax.vmap(one)((words, hparams))
@@ -157,10 +168,9 @@ def _compile(fn: TrialFn, shapes: _Shapes, mesh: Mesh, share: int, lanes: int) -
         return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(mesh, spec))
 
     num_trials = share * mesh.size
-    words = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0)))
     data = jax.tree.unflatten(shapes.structure, [abstract(shape, dtype, same) for shape, dtype in shapes.leaves])
     numbers = {name: abstract((num_trials,), shapes.number, each) for name in shapes.fields}
-    return jax.jit(sharded).lower(abstract((num_trials, *words.shape), words.dtype, each), numbers, data).compile()
+    return jax.jit(sharded).lower(abstract((num_trials, *shapes.words), jnp.uint32, each), numbers, data).compile()
 
 
 def _program(compiled: jax.stages.Compiled, data: Tree, mesh: Mesh, share: int) -> Program:

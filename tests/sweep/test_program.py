@@ -118,3 +118,17 @@ def test_double_precision(arguments, float64):
 def test_a_sweep_without_hyper_parameters(arguments):
     out = map_trials(lambda key, hparams, data: jax.random.uniform(key), arguments[0], {}, ())
     assert len(np.unique(out)) == NUM_TRIALS
+
+
+def test_keys_of_another_generator_and_data_of_any_leaves():
+    keys = jax.random.split(jax.random.key(3, impl="rbg"), 5)
+    data = {"key": jax.random.key(1), "number": 2.0, "none": None, "host": np.arange(3)}
+
+    def draw(key, hparams, data):
+        noise = jax.random.uniform(key) + jax.random.uniform(data["key"])
+        return noise * data["number"] + data["host"].sum().astype(jnp.float32)
+
+    # One by one: this generator draws other numbers under vmap, which JAX documents.
+    found = map_trials(draw, keys, {}, data, execution=Execution(num_devices=1, chunk=1))
+    expected = [2 * (jax.random.uniform(key) + jax.random.uniform(jax.random.key(1))) + 3 for key in keys]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
