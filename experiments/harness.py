@@ -151,7 +151,9 @@ def input_errors(subject: object) -> Iterator[None]:
     """Report a ValueError about the user's input, such as a `check_*` raises, as one line about `subject`."""
     try:
         yield
-    except ValueError as error:
+    except DataFileError:  # it names the file itself
+        raise
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{subject}: {error}") from error
 
 

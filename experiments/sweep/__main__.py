@@ -7,6 +7,7 @@ your own modalities instead. Takes about two minutes on two CPU cores.
 """
 
 import dataclasses
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from experiments.harness import Experiment, Item, Launch, LaunchOptions, Rows, S
 from experiments.sweep.figure import draw
 from experiments.sweep.task import COMPETITION, HEADS, SIGNAL_TO_NOISE, load, make_trial
 from mmjax import sweep
-from mmjax.data import competition_accuracy
+from mmjax.data import Splits, competition_accuracy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,8 +68,12 @@ class Config:
         for name, least in [(name, 1) for name in counts] + [("num_samples", 64), ("seed", 0)]:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
-        if not 0 < self.lowest_rate <= self.highest_rate:
+        if not (0 < self.lowest_rate < self.highest_rate < math.inf or self.lowest_rate == self.highest_rate > 0):
             raise ValueError(f"rates must be positive and in order; got {self.lowest_rate} to {self.highest_rate}")
+        if self.lowest_rate == self.highest_rate and self.num_rates > 1:
+            raise ValueError(f"{self.num_rates} rates need a range; got {self.lowest_rate} as lowest and highest")
+        if len(set(self.heads)) < len(self.heads) or len(set(self.sets)) < len(self.sets) or self.seed >= 2**31:
+            raise ValueError("name each head and data set once, and take a seed below 2^31")
         unknown = [head for head in self.heads if head not in HEADS]
         if unknown or not self.heads or not self.sets:
             raise ValueError(f"no head {', '.join(unknown)}; there are {', '.join(HEADS)}; name one, and one of sets")
@@ -85,7 +90,7 @@ def items(config: Config) -> Mapping[str, Item]:
     """Return the sweep."""
     if config.data:
         with input_errors(config.data):
-            load(str(config.data), config.num_samples, config.seed)
+            _check_modalities(load(str(config.data), config.num_samples, config.seed))
     names = [str(config.data.resolve())] if config.data else list(config.sets)
     shared = ("width", "num_segments", "steps_per_segment", "batch_size", "num_samples")
     fixed = {name: [getattr(config, name)] for name in shared}
@@ -97,6 +102,12 @@ def items(config: Config) -> Mapping[str, Item]:
         seed=config.seed,
     )
     return {"trials": Sweep(make_trial, space, config.launch)}
+
+
+def _check_modalities(data: Splits) -> None:
+    names = sorted(data.train.modalities)
+    if len(names) < 2:
+        raise ValueError(f"fusion needs two modalities or more; got {', '.join(names)}")
 
 
 def tables(config: Config, rows: Rows) -> Sequence[Table]:

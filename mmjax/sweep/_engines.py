@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from mmjax.sweep._errors import SweepError
+
 SECONDS_BETWEEN_POLLS = 0.5
 MINUTES_OF_A_JOB = 7 * 24 * 60
 
@@ -35,11 +37,7 @@ class WorkerDied(Exception):
 
 
 class WorkerError(Exception):
-    """What a worker raised: its last line, and its traceback."""
-
-    def __str__(self) -> str:
-        """Return the last line."""
-        return str(self.args[0])
+    """What a worker raised: the last line, and as a note its traceback."""
 
 
 def inline(jobs: Sequence[EngineJob], poll: Callable[[], None]) -> Outcomes:
@@ -69,17 +67,27 @@ def submitit(*, num_workers: int = 2, cluster: str | None = None, logs: str = "s
     def run(jobs: Sequence[EngineJob], poll: Callable[[], None]) -> Outcomes:
         import submitit as package
 
-        executor = package.AutoExecutor(folder=logs, cluster=cluster)
-        executor.update_parameters(**{"timeout_min": MINUTES_OF_A_JOB, **parameters})
+        try:
+            executor = package.AutoExecutor(folder=logs, cluster=cluster)
+            executor.update_parameters(**{"timeout_min": MINUTES_OF_A_JOB, **parameters})
+        except (ValueError, RuntimeError, NameError) as error:  # no such cluster or parameter, no SLURM here
+            raise SweepError(f"submitit: {error}") from error
 
         def outcome(handle: Any) -> BaseException | None:
             try:
                 return handle.result()
             except package.core.utils.UncompletedJobError as error:
-                return WorkerDied(str(error))
+                last = str(error).strip().splitlines()[-1]
+                return WorkerDied(f"the worker died ({last}); see {handle.paths.stderr}")
 
         return _run_some_at_a_time(
-            jobs, poll, num_workers, lambda job: executor.submit(_call, job), lambda handle: handle.done(), outcome
+            jobs,
+            poll,
+            num_workers,
+            submit=lambda job: executor.submit(_call, job),
+            is_done=lambda handle: handle.done(),
+            outcome=outcome,
+            cancel=lambda handle: handle.cancel(),
         )
 
     return run
@@ -108,18 +116,27 @@ def ray(*, num_workers: int = 2, address: str | None = None, **options: Any) -> 
             try:
                 return package.get(handle)
             except package.exceptions.RayError as error:
-                return WorkerDied(str(error))
+                return WorkerDied(f"the worker died ({str(error).strip().splitlines()[0]})")
 
         mine = not package.is_initialized()
         if mine:
-            size: dict[str, Any] = {} if address else {"num_cpus": num_workers}
+            size: dict[str, Any] = {} if address else {"num_cpus": num_workers * options.get("num_cpus", 1)}
             package.init(
                 address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **size
             )
         task = package.remote(max_retries=0, **options)(_call)
         try:
+            gpus = package.cluster_resources().get("GPU", 0)
+            if not address and options.get("num_gpus", 0) > gpus:  # Ray would wait for them for ever
+                raise SweepError(f"a worker asks for {options['num_gpus']} GPUs and this machine has {gpus:.0f}")
             return _run_some_at_a_time(
-                jobs, poll, num_workers, task.remote, lambda handle: bool(package.wait([handle], timeout=0)[0]), outcome
+                jobs,
+                poll,
+                num_workers,
+                submit=task.remote,
+                is_done=lambda handle: bool(package.wait([handle], timeout=0)[0]),
+                outcome=outcome,
+                cancel=lambda handle: package.cancel(handle, force=True),
             )
         finally:
             if mine:
@@ -129,11 +146,13 @@ def ray(*, num_workers: int = 2, address: str | None = None, **options: Any) -> 
 
 
 def _call(job: EngineJob) -> BaseException | None:
-    """Run a job in a worker; its error comes back as a value, with its traceback."""
+    """Run a job in a worker; its error comes back as a value."""
     try:
         job()
     except Exception as error:
-        return WorkerError(f"{type(error).__name__}: {error}", traceback.format_exc())
+        told = WorkerError(f"{type(error).__name__}: {error}")
+        told.add_note(traceback.format_exc())
+        return told
     return None
 
 
@@ -141,21 +160,27 @@ def _run_some_at_a_time(
     jobs: Sequence[EngineJob],
     poll: Callable[[], None],
     num_workers: int,
+    *,
     submit: Callable[[EngineJob], Any],
     is_done: Callable[[Any], bool],
     outcome: Callable[[Any], BaseException | None],
+    cancel: Callable[[Any], None],
 ) -> Outcomes:
     outcomes: Outcomes = [None] * len(jobs)
     waiting = list(range(len(jobs)))
     running: dict[int, Any] = {}
-    while waiting or running:
-        while waiting and len(running) < num_workers:
-            number = waiting.pop(0)
-            running[number] = submit(jobs[number])
-        for number in [number for number, handle in running.items() if is_done(handle)]:
-            outcomes[number] = outcome(running.pop(number))
-        poll()
-        time.sleep(SECONDS_BETWEEN_POLLS)
+    try:
+        while waiting or running:
+            while waiting and len(running) < num_workers:
+                number = waiting.pop(0)
+                running[number] = submit(jobs[number])
+            for number in [number for number, handle in running.items() if is_done(handle)]:
+                outcomes[number] = outcome(running.pop(number))
+            poll()
+            time.sleep(SECONDS_BETWEEN_POLLS)
+    finally:
+        for handle in running.values():  # after an interruption; else there is none
+            cancel(handle)
     return outcomes
 
 

@@ -1,6 +1,7 @@
 """Room sweep: how many trials a device should run at once, from what the compiler says of their memory."""
 
-import os
+import math
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,39 +15,61 @@ SHARE = 0.8
 """Of the memory that is free, how much a program may take."""
 
 
-def fitting_lanes(compiled: jax.stages.Compiled, num_lanes: int, memory_limit: int | None) -> int:
-    """Return how many trials of a program a device should run at once, the same number in all processes.
+def fewer_lanes(
+    compiled: jax.stages.Compiled, lanes: int, *, num_devices: int, memory_limit: int | None, mind_cache: bool
+) -> int:
+    """Return how many of its trials a device should run at once: `lanes` where the program is fine as it is.
 
     Args:
-      compiled: the program of `num_lanes` trials a device, all at once.
-      num_lanes: their number.
+      compiled: a program whose devices run `lanes` trials at once.
+      lanes: their number.
+      num_devices: of this process, which share its memory on a CPU.
       memory_limit: bytes that a device may use; None: most of what is free.
+      mind_cache: whether trials may run one by one for speed.
 
     Returns:
-      at most `num_lanes`.
+      `lanes`, or fewer; the same number in all processes.
 
     Raises:
       SweepError: if not even one trial fits.
     """
     memory: Any = compiled.memory_analysis()
     if memory is None:  # a backend that does not say
-        return num_lanes
-    of_trial = (memory.temp_size_in_bytes + memory.output_size_in_bytes) / num_lanes
-    limit = float(agreed(memory_limit or _free_bytes())) - memory.argument_size_in_bytes
-    if of_trial > limit:
+        return lanes
+    taken = memory.temp_size_in_bytes + memory.output_size_in_bytes
+    limit = float(agreed(memory_limit or _free_bytes(num_devices))) - memory.argument_size_in_bytes
+    if mind_cache and lanes > 1 and jax.default_backend() == "cpu" and taken > lanes * CACHE_BYTES:
+        return 1
+    if taken <= limit:
+        return lanes
+    if lanes == 1:
         raise SweepError(
-            f"a trial takes about {of_trial / 2**20:.3g} MiB and a device has {max(limit, 0) / 2**20:.3g} MiB left for "
+            f"a trial takes about {taken / 2**20:.3g} MiB and a device has {max(limit, 0) / 2**20:.3g} MiB left for "
             "it; use a smaller model or batch, or raise memory_limit"
         )
-    if jax.default_backend() == "cpu" and of_trial > CACHE_BYTES:
-        return 1
-    return min(num_lanes, int(limit // of_trial)) if of_trial else num_lanes
+    return max(1, min(lanes // 2, int(limit * lanes // taken)))  # in proportion, but what is shared does not shrink
 
 
-def _free_bytes() -> float:
-    """Return the memory that a device may take; on a CPU, devices share what is free."""
+def _free_bytes(num_devices: int) -> float:
     statistics = jax.local_devices()[0].memory_stats()
     if statistics and "bytes_limit" in statistics:
         return SHARE * (statistics["bytes_limit"] - statistics["bytes_in_use"])
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return SHARE * free / jax.local_device_count()
+    return SHARE * min(_available(), _left_to_group()) / num_devices
+
+
+def _available() -> float:
+    """Return the memory to be had without swapping; no limit where the system does not say it as Linux does."""
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        return 1024.0 * int(lines["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return math.inf
+
+
+def _left_to_group() -> float:
+    """Return what the control group of this process, such as a container or a SLURM job, may still take."""
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current"))
+        return float(limit) - float(used)
+    except (OSError, ValueError):  # "max": no limit
+        return math.inf

@@ -5,10 +5,11 @@ trials, the host calls the program chunk by chunk.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,8 +18,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from mmjax.sweep._errors import SweepError
-from mmjax.sweep._memory import fitting_lanes
-from mmjax.sweep._processes import fetched
+from mmjax.sweep._memory import fewer_lanes
+from mmjax.sweep._processes import fetched, placed, several
 
 Tree = Any
 TrialFn = Callable[[Array, Mapping[str, Array], Tree], Tree]
@@ -28,12 +29,12 @@ AXIS = "trial"
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """How trials are spread over devices and time; what is None is chosen by what the compiler says of memory."""
+    """How trials are spread over devices and time; what is None follows from the memory that the compiler says."""
 
     num_devices: int | None = None
     """Devices to use; all by default."""
     chunk: int | None = None
-    """Trials of one call of the program: all that fit."""
+    """Trials of one call of the program, rounded up to a multiple of the devices: all that fit."""
     lanes: int | None = None
     """Trials that a device runs at once: all of its share, or one where that is faster (wide models on a CPU)."""
     memory_limit: int | None = None
@@ -43,8 +44,8 @@ class Execution:
         """Refuse sizes that do nothing."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None and value < 1:
-                raise ValueError(f"{field.name} must be at least 1; got {value}")
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{field.name} must be an integer, at least 1; got {value}")
 
 
 class Program(NamedTuple):
@@ -53,6 +54,7 @@ class Program(NamedTuple):
     run: Callable[[NDArray[Any], Mapping[str, NDArray[Any]]], Tree]
     """From the data of keys (chunk, ...) and hyper-parameters (chunk,) to results (chunk, ...), as NumPy arrays."""
     chunk: int
+    lanes: int
 
 
 def map_trials(
@@ -64,7 +66,7 @@ def map_trials(
     learning rate, runs that agree to 1e-7 at first may differ in every digit.
 
     Args:
-      fn: `(key, hparams, data)` to a pytree of arrays; pure.
+      fn: `(key, hparams, data)` to a pytree of arrays; pure. Called again, the same function is not compiled again.
       keys: typed PRNG keys (n,), n at least 1.
       hparams: name to numbers (n,).
       data: a pytree of arrays that all trials share.
@@ -76,7 +78,9 @@ def map_trials(
     Raises:
       SweepError: for more devices than there are, or where not even one trial fits the memory limit.
     """
+    chex.assert_rank(keys, 1)
     columns = {name: np.asarray(column, float) for name, column in hparams.items()}
+    chex.assert_shape(list(columns.values()), keys.shape)
     program = compile_trials(fn, keys, list(columns), data, num_trials=keys.shape[0], execution=execution)
     parts = [out for _, out in run_chunks(program, keys, columns)]
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
@@ -116,16 +120,28 @@ def compile_trials(
     Raises:
       SweepError: as for `map_trials`.
     """
+    if num_trials < 1 or not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
+        raise ValueError(
+            f"expected typed keys (n,), as jax.random.key makes them, n >= 1; got {keys.dtype}{keys.shape}"
+        )
     execution = execution or Execution()
     mesh = _mesh(execution.num_devices)
     share = -(-min(execution.chunk or num_trials, num_trials) // mesh.size)
+    lanes = min(execution.lanes or share, share)
     data = jax.tree.map(jnp.asarray, data)
     shapes = _Shapes.of(keys, fields, data)
-    compiled = _compile(fn, shapes, mesh, share, min(execution.lanes or share, share))
-    if execution.lanes is None and (lanes := fitting_lanes(compiled, share, execution.memory_limit)) < share:
-        share = lanes if execution.chunk is None else share
-        compiled = _compile(fn, shapes, mesh, share, lanes)
-    return _program(compiled, data, mesh, share)
+    while True:
+        compiled = _compiled(fn, shapes, mesh, share, lanes)
+        fewer = fewer_lanes(
+            compiled,
+            lanes,
+            num_devices=len(mesh.local_devices),
+            memory_limit=execution.memory_limit,
+            mind_cache=execution.lanes is None,
+        )
+        if fewer == lanes:
+            return _program(compiled, data, mesh, share, lanes)
+        lanes, share = fewer, share if execution.chunk else fewer
 
 
 class _Shapes(NamedTuple):
@@ -151,7 +167,20 @@ class _Shapes(NamedTuple):
         )
 
 
-@functools.lru_cache(maxsize=32)
+_COMPILED: WeakKeyDictionary[TrialFn, dict[Any, jax.stages.Compiled]] = WeakKeyDictionary()
+"""Programs of functions that are still in use."""
+
+
+def _compiled(fn: TrialFn, shapes: _Shapes, mesh: Mesh, share: int, lanes: int) -> jax.stages.Compiled:
+    config: Any = jax.config  # its attributes are made at run time
+    precision = config.jax_default_matmul_precision
+    programs = _COMPILED.setdefault(fn, {})
+    key = (shapes, mesh, share, lanes, precision)
+    if key not in programs:
+        programs[key] = _compile(fn, shapes, mesh, share, lanes)
+    return programs[key]
+
+
 def _compile(fn: TrialFn, shapes: _Shapes, mesh: Mesh, share: int, lanes: int) -> jax.stages.Compiled:
     def of_device(words: Array, hparams: Mapping[str, Array], data: Tree) -> Tree:
         def one(trial: tuple[Array, Mapping[str, Array]]) -> Tree:
@@ -173,15 +202,15 @@ def _compile(fn: TrialFn, shapes: _Shapes, mesh: Mesh, share: int, lanes: int) -
     return jax.jit(sharded).lower(abstract((num_trials, *shapes.words), jnp.uint32, each), numbers, data).compile()
 
 
-def _program(compiled: jax.stages.Compiled, data: Tree, mesh: Mesh, share: int) -> Program:
+def _program(compiled: jax.stages.Compiled, data: Tree, mesh: Mesh, share: int, lanes: int) -> Program:
     each = NamedSharding(mesh, PartitionSpec(AXIS))
-    everywhere = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
+    everywhere = placed(data, NamedSharding(mesh, PartitionSpec()))
 
     def run(words: NDArray[Any], hparams: Mapping[str, NDArray[Any]]) -> Tree:
         numbers = {name: column.astype(jnp.result_type(float)) for name, column in hparams.items()}
-        return fetched(compiled(*jax.device_put((words, numbers), each), everywhere))
+        return fetched(compiled(*placed((words, numbers), each), everywhere))
 
-    return Program(run, share * mesh.size)
+    return Program(run, share * mesh.size, lanes)
 
 
 def _mesh(num_devices: int | None) -> Mesh:
@@ -191,5 +220,7 @@ def _mesh(num_devices: int | None) -> Mesh:
             f"{num_devices} devices asked for, {len(devices)} present ({devices[0].device_kind}); ask for fewer, or on "
             f"a CPU set XLA_FLAGS=--xla_force_host_platform_device_count={num_devices}"
         )
+    if num_devices is not None and num_devices < len(devices) and several():
+        raise SweepError(f"several processes use all their devices, {len(devices)}; got {num_devices}")
     chosen = devices[: num_devices or len(devices)]
     return jax.make_mesh((len(chosen),), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen)

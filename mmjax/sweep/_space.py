@@ -6,7 +6,6 @@ a program takes as arguments: all their values, with all seeds, are trials of on
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -31,7 +30,11 @@ def grid(**values: Sequence[Any]) -> dict[str, list[Any]]:
     """Combine all values of all fields; the last field changes fastest.
 
     Example: `grid(head=("late", "film"), width=(16, 64))` has 4 points.
+
+    Raises:
+      ValueError: if a field has a string instead of a list of values.
     """
+    _check_lists(values)
     points = list(itertools.product(*(list(column) for column in values.values())))
     return {name: [point[k] for point in points] for k, name in enumerate(values)}
 
@@ -40,8 +43,9 @@ def zipped(**values: Sequence[Any]) -> dict[str, list[Any]]:
     """Take the first value of every field together, then the second of every field, and so on.
 
     Raises:
-      ValueError: if fields have different numbers of values.
+      ValueError: if fields have different numbers of values, or a string instead of a list of them.
     """
+    _check_lists(values)
     columns = {name: list(column) for name, column in values.items()}
     _check_lengths(columns)
     return columns
@@ -80,22 +84,27 @@ class Space:
     num_seeds: int = 1
     """Repetitions of every point, with seeds 0 to num_seeds - 1."""
     seed: int = 0
-    """From which the keys of all seeds derive."""
+    """From which the keys of all seeds derive; they are none of the keys that `split` or one `fold_in` makes of it."""
 
     def __post_init__(self) -> None:
         """Refuse what is no space."""
         _check_lengths(self.static)
         _check_lengths(self.traced)
-        if self.num_seeds < 1:
-            raise ValueError(f"num_seeds must be at least 1; got {self.num_seeds}")
+        if any(not isinstance(number, int) for number in (self.num_seeds, self.seed)):
+            raise ValueError(f"num_seeds and seed must be integers; got {self.num_seeds} and {self.seed}")
+        if self.num_seeds < 1 or not 0 <= self.seed < 2**31:
+            raise ValueError(
+                f"num_seeds must be at least 1, seed from 0 and below 2^31; got {self.num_seeds} and {self.seed}"
+            )
         twice = [name for name in (*self.static, SEED) if name in self.traced] + [SEED] * (SEED in self.static)
         if twice:
             raise ValueError(f"a field has one meaning, and {SEED!r} is taken; got twice: {', '.join(twice)}")
         _check_plain(self.static)
         _check_numbers(self.traced)
-        keys = [json.dumps(configuration, sort_keys=True) for configuration in self.configurations()]
-        if len(set(keys)) < len(keys):
-            raise ValueError(f"static points must differ; got {max(keys, key=keys.count)} more than once")
+        for kind, points in (("static", self.static), ("traced", self.traced)):
+            rows = [tuple(row.values()) for row in _rows(points)]
+            if len(set(rows)) < len(rows):  # 1, 1.0 and True are equal
+                raise ValueError(f"{kind} points must differ; got {max(rows, key=rows.count)} more than once")
 
     def configurations(self) -> list[dict[str, Any]]:
         """Return the static points."""
@@ -117,6 +126,12 @@ def _rows(points: Points) -> list[dict[str, Any]]:
     if not points:
         return [{}]
     return [dict(zip(points, row, strict=True)) for row in zip(*points.values(), strict=True)]
+
+
+def _check_lists(values: Mapping[str, Any]) -> None:
+    for name, column in values.items():
+        if isinstance(column, str):
+            raise ValueError(f"field {name!r} needs a list of values; got the string {column!r}")
 
 
 def _check_lengths(points: Points) -> None:

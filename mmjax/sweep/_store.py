@@ -1,18 +1,20 @@
 """Room sweep: the results of trials in a folder, one folder inside it a configuration, one Parquet row a trial.
 
-Each chunk of trials is a file of its own, written whole or not at all: whatever stops a sweep leaves finished trials
-only, and to go on means to run those that are not there.
+Each chunk of trials is a file of its own, written whole or not at all and named by the digest of its content: whatever
+stops a sweep leaves finished trials only, and to go on means to run those that are not there.
 """
 
 import contextlib
 import hashlib
+import io
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,17 @@ HEAD = "configuration.json"
 PARTS = "trials-*.parquet"
 
 
+class Plan(NamedTuple):
+    """How a start runs trials: what must be the same for a resumed sweep to give the same bits."""
+
+    trials: str
+    """Digest of the trials that the start was asked for."""
+    chunk: int
+    """Trials of a call, and of a file."""
+    lanes: int
+    """Trials that a device runs at once."""
+
+
 class TrialStore:
     """The trials of one configuration, in a folder named by its fields."""
 
@@ -39,27 +52,33 @@ class TrialStore:
           facts: what else all trials have in common, as JSON holds it.
 
         Raises:
-          SweepError: if there are trials with other facts.
+          SweepError: if there are trials with other facts, or with none.
         """
-        self.folder = Path(folder) / _digest(json.dumps(configuration, sort_keys=True))
+        self.folder = Path(folder) / _digest(json.dumps(configuration, sort_keys=True).encode())
         self._head = {"configuration": dict(configuration), "facts": dict(facts)}
-        self.chunk: int | None = None
-        """Trials of a file, as the first start chose it: a resumed sweep runs the same ones together."""
+        self._plan: Plan | None = None
         if (self.folder / HEAD).exists():
             there = _read_head(self.folder)
             self._check_same(there["facts"])
-            self.chunk = there["chunk"]
+            self._plan = Plan(**there["plan"])
+        elif any(self.folder.glob(PARTS)):
+            raise SweepError(f"{self.folder} has trials but no {HEAD} to say whose; move it away to run them again")
 
-    def begin(self, chunk: int) -> None:
-        """Make the folder.
+    def plan_of(self, trials: Trials) -> Plan | None:
+        """Return how an earlier start ran these very trials, if one did."""
+        return self._plan if self._plan and self._plan.trials == _digest_of(trials) else None
+
+    def begin(self, trials: Trials, *, chunk: int, lanes: int) -> None:
+        """Note how these trials are run, in a folder that is made where it is not there.
 
         Raises:
           SweepError: if it cannot be written.
         """
-        self.chunk = chunk
+        self._plan = Plan(_digest_of(trials), chunk, lanes)
+        content = {**self._head, "plan": self._plan._asdict()}
         with _reported(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self.folder / HEAD, json.dumps({**self._head, "chunk": chunk}, indent=2).encode())
+            write_whole(self.folder / HEAD, json.dumps(content, indent=2).encode())
 
     def read(self, trials: Trials) -> "pd.DataFrame":
         """Read those of some trials that are there, in their order, with the static fields as columns.
@@ -78,7 +97,10 @@ class TrialStore:
         return pd.concat([fixed, asked], axis=1).merge(there, on=[*trials])
 
     def missing(self, trials: Trials) -> NDArray[np.bool_]:
-        """Say which trials have no row yet; raises as `read` does."""
+        """Say which trials have no row yet; raises as `read` does. Damaged files are set aside."""
+        for path in _damaged(self.folder):
+            warnings.warn(f"{path} is damaged or foreign: set aside", stacklevel=2)
+            path.rename(path.with_suffix(".damaged"))
         there = self.read(trials)
         done = set(_identities(there, trials)) if len(there) else set()
         return np.array([row not in done for row in _identities(trials, trials)])
@@ -88,21 +110,39 @@ class TrialStore:
 
         Args:
           trials: the trials (n,).
-          results: pytree of arrays (n, ...); the columns are named by their paths, such as "valid/loss".
+          results: pytree of arrays (n, ...), `check_results` having passed; the columns are named by their paths, such
+            as "valid/loss".
 
         Raises:
-          SweepError: if they cannot be written, or have the name of a field.
+          SweepError: if they cannot be written.
         """
         import pandas as pd
 
-        columns = {name: list(column) for name, column in flat(results).items()}
-        fields = trials.keys() | self._head["configuration"].keys()
-        if columns.keys() & fields:
-            raise SweepError(f"results have the names of fields: {', '.join(columns.keys() & fields)}; rename them")
-        name = _digest(json.dumps({name: column.tolist() for name, column in trials.items()}))
+        columns = {name: _cells(np.asarray(column)) for name, column in flat(results).items()}
         data = pd.DataFrame({**trials, **columns}).to_parquet(index=False)
         with _reported(self.folder):
-            write_whole(self.folder / f"trials-{name}.parquet", data)
+            write_whole(self.folder / f"trials-{_digest(data)}.parquet", data)
+
+    def check_results(self, results: Any, fields: Sequence[str]) -> None:
+        """Refuse results that could not be kept, before a trial runs.
+
+        Args:
+          results: a trial's, as `jax.eval_shape` gives them.
+          fields: traced fields, and the seed.
+
+        Raises:
+          SweepError: if two have one name, one that of a field, or one is neither a number nor a truth value.
+        """
+        names = [name for name, _ in _named(results)]
+        taken = {*fields, *self._head["configuration"]}
+        wrong = [name for name in names if not name or name in taken or names.count(name) > 1]
+        if wrong:
+            raise SweepError(
+                f"results need names of their own, as the leaves of a dict; got {wrong}, fields {sorted(taken)}"
+            )
+        for name, leaf in _named(results):
+            if not any(jnp.issubdtype(leaf.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+                raise SweepError(f"result {name!r} is {leaf.dtype}; return real numbers")
 
     def _check_same(self, there: Mapping[str, Any]) -> None:
         here = json.loads(json.dumps(self._head["facts"]))
@@ -145,23 +185,42 @@ def read(folder: str | Path) -> "pd.DataFrame":
 
 def flat(tree: Any) -> dict[str, Any]:
     """Return the leaves of a tree by their paths, such as "valid/loss"."""
+    return dict(_named(tree))
+
+
+def _named(tree: Any) -> list[tuple[str, Any]]:
     paths = jax.tree.leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in paths}
+    return [(jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in paths]
+
+
+def _cells(column: NDArray[Any]) -> list[Any]:
+    """Return a cell a trial: numbers, or nested lists of them; Parquet knows no bfloat16."""
+    return (column.astype(np.float32) if column.dtype == jnp.bfloat16 else column).tolist()
 
 
 def _frames(folder: Path, fields: Sequence[str]) -> Iterator["pd.DataFrame"]:
-    import pandas as pd
-
     for path in sorted(folder.glob(PARTS)):
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's own errors are these
-            warnings.warn(f"{path} is damaged, its trials count as not run: {error}", stacklevel=2)
+        frame = _read_part(path)
+        if frame is None:
+            warnings.warn(f"{path} is damaged or foreign: left out", stacklevel=2)
             continue
         lacking = [name for name in fields if name not in frame]
         if lacking:
             raise SweepError(f"{path} holds no trials of this sweep: it lacks {', '.join(lacking)}; move it away")
         yield frame
+
+
+def _damaged(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob(PARTS)) if _read_part(path) is None]
+
+
+def _read_part(path: Path) -> "pd.DataFrame | None":
+    """Read a file of trials; None if it is not what its name, the digest of its content, says."""
+    import pandas as pd
+
+    with _reported(path):
+        data = path.read_bytes()
+    return pd.read_parquet(io.BytesIO(data)) if path.stem == f"trials-{_digest(data)}" else None
 
 
 def _identities(columns: Any, fields: Trials) -> Iterator[tuple[float, ...]]:
@@ -172,15 +231,20 @@ def _read_head(folder: Path) -> dict[str, Any]:
     path = folder / HEAD
     try:
         head = json.loads(path.read_bytes())
-        if not head.keys() >= {"configuration", "facts", "chunk"}:
-            raise ValueError("it lacks fields")
-    except (OSError, ValueError, AttributeError) as error:
+        Plan(**head["plan"])
+        if not (isinstance(head["configuration"], dict) and isinstance(head["facts"]["fields"], list)):
+            raise ValueError("its fields are of other types")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SweepError(f"{path} cannot be read: {error}; remove {folder} to run its trials again") from None
     return head
 
 
-def _digest(words: str) -> str:
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
+def _digest_of(trials: Trials) -> str:
+    return _digest(json.dumps({name: column.tolist() for name, column in sorted(trials.items())}).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @contextlib.contextmanager
@@ -188,4 +252,4 @@ def _reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SweepError(f"cannot write to {folder}: {error.strerror or error}; finished trials are kept") from error
+        raise SweepError(f"cannot use {folder}: {error.strerror or error}; finished trials are kept") from error

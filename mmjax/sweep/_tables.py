@@ -22,9 +22,10 @@ def select(
 
     Args:
       trials: one row a trial, as `launch` and `read` give them.
-      by: columns whose values are groups, each with a choice of its own, such as the method.
+      by: columns whose values are groups, each with a choice of its own, such as the method; none: one choice.
       over: columns to choose from, such as the learning rate.
-      metric: the column to choose by; a point with a NaN in it, a run that diverged, is worse than any other.
+      metric: the column to choose by; a point with a NaN in it, a run that diverged, is worse than any other, and so is
+        one that lacks seeds which others of its group have.
       highest: whether more is better.
 
     Returns:
@@ -33,13 +34,15 @@ def select(
     Raises:
       ValueError: if `metric` is a test result, which must not choose, or a column is not there.
     """
-    if metric.split("/")[0] == "test":
+    if "test" in metric.split("/"):
         raise ValueError(f"{metric} must not choose what it is to judge; choose by a validation result")
-    _check_columns(trials, [*by, *over, metric])
-    worst = float("-inf") if highest else float("inf")
-    scores = trials.groupby([*by, *over], sort=False)[metric].agg(lambda x: x.mean(skipna=False)).fillna(worst)
-    ranked = scores.sort_values(ascending=not highest, kind="stable").reset_index()
-    chosen = ranked.drop_duplicates([*by])[[*by, *over]]
+    _check_columns(trials, by, over, [metric])
+    points = trials.groupby([*by, *over], sort=False, dropna=False)[metric]
+    scores = points.agg(score=lambda x: x.mean(skipna=False), count="size").reset_index()
+    sign = -1 if highest else 1
+    scores["score"] = (sign * scores["score"]).fillna(float("inf"))
+    ranked = scores.sort_values(["count", "score"], ascending=[False, True], kind="stable")
+    chosen = ranked.drop_duplicates([*by])[[*by, *over]] if by else ranked.head(1)[[*over]]
     return trials.merge(chosen, on=[*by, *over]).reset_index(drop=True)
 
 
@@ -50,7 +53,7 @@ def summary(
 
     Args:
       trials: one row a trial.
-      by: columns whose values are rows of the result.
+      by: columns whose values are rows of the result; none: one row.
       metrics: columns to average.
       level: of confidence of the intervals, which are Student's.
 
@@ -62,9 +65,10 @@ def summary(
     """
     import pandas as pd
 
-    _check_columns(trials, [*by, *metrics])
+    _check_columns(trials, by, metrics)
+    groups = trials.groupby([*by], sort=False, dropna=False) if by else [((), trials)]
     rows = []
-    for values, group in trials.groupby([*by], sort=False):
+    for values, group in groups:
         row = dict(zip(by, values, strict=True))
         for metric in metrics:
             interval = mean_interval(group[metric], level=level)
@@ -93,14 +97,19 @@ def differences(
     """
     import pandas as pd
 
-    _check_columns(trials, [by, SEED, metric])
-    table = trials.pivot(index=SEED, columns=by, values=metric)
-    if baseline not in table:
-        raise ValueError(f"no trial has {by}={baseline!r}; there are {', '.join(map(str, table))}")
+    _check_columns(trials, [by], [SEED, metric])
+    groups = {value: group.set_index(SEED)[metric] for value, group in trials.groupby(by, sort=False, dropna=False)}
+    if baseline not in groups:
+        raise ValueError(f"no trial has {by}={baseline!r}; there are {', '.join(map(str, groups))}")
+    seeds = groups[baseline].index.sort_values()
     rows = []
-    for value in trials[by].unique():
+    for value, results in groups.items():
+        if not (results.index.is_unique and results.index.sort_values().equals(seeds)):
+            raise ValueError(
+                f"{by}={value!r} must have one row a seed, the seeds of {baseline!r}; select a point first"
+            )
         if value != baseline:
-            mean, low, high, count = paired_interval(table[value], table[baseline], level=level)
+            mean, low, high, count = paired_interval(results[seeds], groups[baseline][seeds], level=level)
             rows.append({by: value, "difference": mean, "low": low, "high": high, "n": count})
     return pd.DataFrame(rows)
 
@@ -146,7 +155,9 @@ def to_table(
     return tabulate(written, headers="keys", tablefmt=style, showindex=False, disable_numparse=True, colalign=sides)
 
 
-def _check_columns(trials: "pd.DataFrame", names: Sequence[str]) -> None:
-    lacking = [name for name in names if name not in trials]
+def _check_columns(trials: "pd.DataFrame", *names: Sequence[str]) -> None:
+    if any(isinstance(columns, str) for columns in names):
+        raise ValueError(f"columns come as a list of names; got {', '.join(c for c in names if isinstance(c, str))}")
+    lacking = [name for columns in names for name in columns if name not in trials]
     if lacking:
         raise ValueError(f"no column {', '.join(lacking)}; there are {', '.join(trials)}")

@@ -1,5 +1,6 @@
 """The sweep as a command: a small one on digits and on a file, resumed, and what it refuses."""
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,13 @@ from experiments.sweep.__main__ import EXPERIMENT
 
 SMALL = ["--num-rates", "2", "--num-seeds", "2", "--num-segments", "2", "--steps-per-segment", "20", "--width", "4"]
 SMALL += ["--lowest-rate", "1e-4", "--highest-rate", "1e-2", "--devices", "1"]
+
+
+@pytest.fixture(autouse=True)
+def promotion():
+    """Optax multiplies numbers of different dtypes."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
 
 
 def run(*arguments):
@@ -71,8 +79,12 @@ def test_another_engine_may_go_on_with_a_finished_run(file, tmp_path, capfd):
         (["--heads", "film"], "no head film; there are late linear, concatenation, FiLM, gated"),
         (["--num-seeds", "0"], "num_seeds must be at least 1; got 0"),
         (["--workers", "0"], "workers must be at least 1"),
-        (["--chunk", "0"], "chunk must be at least 1; got 0"),
+        (["--chunk", "0"], "chunk must be an integer, at least 1; got 0"),
         (["--lowest-rate", "1", "--highest-rate", "0.1"], "rates must be positive and in order; got 1.0 to 0.1"),
+        (["--lowest-rate", "1", "--highest-rate", "inf"], "rates must be positive"),
+        (["--lowest-rate", "0.1", "--highest-rate", "0.1"], "2 rates need a range"),
+        (["--heads", "gated", "gated"], "each head and data set once"),
+        (["--seed", "99999999999999999999999"], "a seed below 2^31"),
         (["--data", "nothing.npz"], "nothing.npz"),
         (["--devices", "99"], "99 devices asked for"),
         (["--memory-limit", "1000"], "a trial takes about"),
@@ -87,6 +99,11 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, message, file, tmp_pat
 def test_a_file_without_a_labelled_split_is_refused(file, tmp_path, capfd):
     with np.load(file) as arrays:
         np.savez(tmp_path / "bad.npz", **{**arrays, "label": -np.ones(80, int)})
-    assert "train has no labelled sample" in error_line(
-        capfd, "--data", tmp_path / "bad.npz", "--out", tmp_path / "out"
-    )
+    assert "no labelled sample" in error_line(capfd, "--data", tmp_path / "bad.npz", "--out", tmp_path / "out")
+
+
+def test_a_single_modality_is_refused(file, tmp_path, capfd):
+    with np.load(file) as arrays:
+        np.savez(tmp_path / "one.npz", left=arrays["left"], label=arrays["label"])
+    message = error_line(capfd, "--data", tmp_path / "one.npz", "--out", tmp_path / "out")
+    assert message == f"{tmp_path / 'one.npz'}: fusion needs two modalities or more; got left"

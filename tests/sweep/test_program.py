@@ -1,5 +1,9 @@
 """Many trials as one program: equal to one by one, on any number of devices, in memory of any size."""
 
+import dataclasses
+import gc
+import weakref
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -72,9 +76,9 @@ def test_trials_that_do_not_fit_run_in_chunks(arguments, expected, monkeypatch):
     execution = Execution(num_devices=1, memory_limit=40_000)
     out = map_trials(trial, *arguments, DATA, execution=execution)
     chex.assert_trees_all_close(out, expected, rtol=1e-4)
-    compiled, _, _, share = made[0]
+    compiled, _, _, share, lanes = made[0]
     memory = compiled.memory_analysis()
-    assert 1 <= share < NUM_TRIALS
+    assert 1 <= share == lanes < NUM_TRIALS
     assert memory.temp_size_in_bytes + memory.output_size_in_bytes + memory.argument_size_in_bytes <= 40_000
 
 
@@ -85,6 +89,66 @@ def test_trials_that_work_on_more_than_the_cache_run_one_by_one_on_a_cpu(argumen
     monkeypatch.setattr(program_file, "_program", lambda *args: shares.append(args[3]) or original(*args))
     chex.assert_trees_all_close(map_trials(trial, *arguments, DATA), expected, rtol=1e-4)
     assert shares == [1]
+
+
+@pytest.mark.parametrize("execution", [Execution(lanes=32), Execution(chunk=32)], ids=str)
+def test_a_limit_holds_for_given_lanes_and_chunks_and_for_what_trials_share(execution):
+    """The product of the data takes 160 kB however many trials there are; each trial takes 4 kB for its result."""
+
+    def heavy(key, hparams, data):
+        shared = (data["x"][:, None] * data["x"][None]) @ jax.random.normal(key, (200, 5))
+        return jnp.cumsum(shared.ravel())
+
+    data = {"x": jnp.linspace(0.0, 1.0, 200)}
+    keys = jax.random.split(jax.random.key(0), 32)
+    small = dataclasses.replace(execution, num_devices=1, memory_limit=320_000)
+    found = map_trials(heavy, keys, {}, data, execution=small)
+    np.testing.assert_allclose(found, map_trials(heavy, keys, {}, data), rtol=1e-4)
+    (programs,) = [programs for fn, programs in program_file._COMPILED.items() if fn is heavy]
+    sizes = {}
+    for (_, mesh, share, lanes, _), compiled in programs.items():
+        memory = compiled.memory_analysis()
+        total = memory.temp_size_in_bytes + memory.output_size_in_bytes + memory.argument_size_in_bytes
+        sizes[mesh.size, share, lanes] = total
+    chosen = min(key for key in sizes if key[0] == 1)
+    assert sizes[chosen] <= 320_000 < sizes[1, 32, 32]
+
+
+def test_results_without_bytes():
+    keys = jax.random.split(jax.random.key(0), 3)
+    assert map_trials(lambda key, hparams, data: {}, keys, {}, ()) == {}
+
+
+def test_a_program_goes_with_its_function():
+    def short_lived(key, hparams, data):
+        return jax.random.uniform(key)
+
+    map_trials(short_lived, jax.random.split(jax.random.key(0), 3), {}, ())
+    kept = weakref.ref(short_lived)
+    del short_lived
+    jax.clear_caches()
+    gc.collect()
+    assert kept() is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "hparams"),
+    [
+        (jax.random.split(jax.random.key(0), 4), {"rate": np.arange(16.0)}),
+        (jax.random.split(jax.random.key(0), 4), {"rate": 1.0}),
+        (jax.random.split(jax.random.key(0), 4), {"rate": np.ones((4, 1))}),
+        (jax.random.key(0), {}),
+    ],
+)
+def test_wrong_shapes_are_refused(keys, hparams):
+    with pytest.raises(AssertionError):
+        map_trials(trial, keys, hparams, DATA)
+
+
+@pytest.mark.parametrize("keys", [jax.random.split(jax.random.key(0), 0), jnp.zeros(4), jax.random.PRNGKey(0)])
+def test_no_keys_or_raw_ones_are_refused(keys):
+    with pytest.raises(ValueError, match="expected typed keys"):
+        map_trials(trial, keys, {}, DATA)
 
 
 def test_one_trial_that_does_not_fit_is_refused(arguments):
@@ -100,7 +164,7 @@ def test_more_devices_than_there_are_are_refused(arguments):
 
 @pytest.mark.parametrize("field", ["num_devices", "chunk", "lanes", "memory_limit"])
 def test_sizes_that_do_nothing_are_refused(field):
-    with pytest.raises(ValueError, match=f"{field} must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=f"{field} must be an integer, at least 1; got 0"):
         Execution(**{field: 0})
 
 

@@ -14,6 +14,8 @@ def test_zipped_values_go_together():
     assert zipped(a=[1, 2], b=(3, 4)) == {"a": [1, 2], "b": [3, 4]}
     with pytest.raises(ValueError, match=r"one number of values.*'a': 2, 'b': 1"):
         zipped(a=[1, 2], b=[3])
+    with pytest.raises(ValueError, match="needs a list of values; got the string 'late'"):
+        grid(head="late")
 
 
 def test_random_points_are_reproducible_and_grow():
@@ -44,12 +46,16 @@ def test_the_empty_space_is_one_trial():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_seeds": 0}, "num_seeds must be at least 1; got 0"),
+        ({"num_seeds": 0}, "num_seeds must be at least 1, .*; got 0"),
+        ({"num_seeds": 2.0}, "must be integers; got 2.0"),
+        ({"seed": 2**40}, "below 2.31; got 1 and 1099511627776"),
         ({"static": {"a": [1]}, "traced": {"a": [1.0]}}, "got twice: a"),
         ({"traced": {"seed": [1.0]}}, "'seed' is taken"),
         ({"static": {"seed": [1]}}, "'seed' is taken"),
         ({"static": {"a": []}}, "at least 1; got {'a': 0}"),
-        ({"static": {"a": [1, 1]}}, "static points must differ"),
+        ({"static": {"a": [1, 1]}}, r"static points must differ; got \(1,\) more than once"),
+        ({"static": {"a": [16, 16.0]}}, "static points must differ"),
+        ({"traced": {"a": [0.1, 0.1]}}, "traced points must differ"),
         ({"static": {"a": [object()]}}, "holds a object"),
         ({"static": {"a": [np.float32(1)]}}, "holds a float32"),
         ({"traced": {"a": ["fast"]}}, "must hold finite numbers"),

@@ -28,8 +28,9 @@ def test_the_highest_can_be_best_and_ties_go_to_the_first():
 
 
 def test_test_results_never_choose():
-    with pytest.raises(ValueError, match="test/accuracy must not choose what it is to judge"):
-        select(TRIALS, by=["head"], over=["rate"], metric="test/accuracy")
+    for metric in ("test/accuracy", "last/test/loss"):
+        with pytest.raises(ValueError, match=f"{metric} must not choose what it is to judge"):
+            select(TRIALS, by=["head"], over=["rate"], metric=metric)
 
 
 def test_means_have_student_intervals():
@@ -45,7 +46,7 @@ def test_differences_are_paired_by_seed():
     (row,) = differences(best, by="head", baseline="late", metric="test/accuracy").to_dict("records")
     assert row["head"] == "film" and row["n"] == 2
     assert row["difference"] == pytest.approx(0.2)  # 0.8 - 0.5 and 0.8 - 0.7
-    with pytest.raises(ValueError, match="no trial has head='sum'; there are film, late"):
+    with pytest.raises(ValueError, match="no trial has head='sum'; there are late, film"):
         differences(best, by="head", baseline="sum", metric="test/accuracy")
 
 
@@ -74,3 +75,34 @@ def test_a_table_for_people_and_one_for_papers():
 def test_a_column_that_is_not_there_is_named(call):
     with pytest.raises(ValueError, match=r"no column (width|valid/auroc|model); there are head, rate, seed"):
         call()
+
+
+def test_a_field_that_is_none_is_a_value_like_others():
+    trials = TRIALS.assign(clip=[None] * 4 + [1.0] * 4)
+    best = select(trials, by=["clip"], over=["rate"])
+    assert len(best) == 4 and best["clip"].isna().sum() == 2
+    assert len(summary(best, by=["clip"], metrics=["valid/loss"])) == 2
+    better = trials.assign(**{"valid/loss": [0.1] * 4 + [5.0] * 4})
+    assert select(better, by=[], over=["clip", "rate"])["clip"].isna().all()
+
+
+def test_a_point_that_lacks_seeds_is_not_chosen():
+    trials = TRIALS.drop(index=[2])  # the better rate of the late head has one seed left
+    assert select(trials, by=["head"], over=["rate"]).query("head == 'late'")["rate"].tolist() == [0.1, 0.1]
+
+
+def test_without_groups_there_is_one_choice_and_one_row():
+    assert len(select(TRIALS, by=[], over=["head", "rate"])) == 2
+    assert summary(TRIALS, by=[], metrics=["test/accuracy"]).to_dict("records")[0]["n"] == 8
+
+
+def test_other_seeds_are_no_pairs():
+    trials = select(TRIALS, by=["head"], over=["rate"])
+    for wrong in (trials.assign(seed=[0, 1, 0, 2]), TRIALS):
+        with pytest.raises(ValueError, match="must have one row a seed, the seeds of 'late'; select a point first"):
+            differences(wrong, by="head", baseline="late", metric="test/accuracy")
+
+
+def test_columns_are_lists():
+    with pytest.raises(ValueError, match="columns come as a list of names; got head"):
+        summary(TRIALS, by="head", metrics=["valid/loss"])
