@@ -67,7 +67,9 @@ def test_gram(float64):
     np.testing.assert_allclose(linalg.gram(jnp.asarray(x)), np.einsum("kil,kjl->ijl", x, x), atol=1e-14)
 
 
-@pytest.mark.parametrize(("num1", "num2", "length"), [(3, 2, 2), (1, 1, 1), (5, 1, 4)])
+@pytest.mark.parametrize(
+    ("num1", "num2", "length"), [(3, 2, 2), (1, 1, 1), pytest.param(5, 1, 4, marks=pytest.mark.slow)]
+)
 def test_bipartite_equations_against_a_dense_solve(num1, num2, length, float64):
     rng = np.random.default_rng(num1)
     roots = rng.normal(size=(num1, num2, length, length, LANES))

@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 
 Tree = Any
 NUM_KEPT = 2
-"""Checkpoints that are kept: the last one, and the one before in case the last cannot be read."""
+"""Checkpoints that are kept: the last one, and the one before, to which removing the last goes back."""
 NO_SPACE = "No space left on device"
 
 
@@ -33,8 +33,15 @@ class Checkpoints:
         Args:
           folder: where the checkpoints are.
           configuration: what a run must have in common with the one that wrote them, as JSON can hold it.
+
+        Raises:
+          CheckpointError: if it cannot be made.
         """
         self._folder = Path(folder).absolute()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"cannot keep checkpoints in {self._folder}: {error.strerror}") from error
         self._configuration = json.loads(json.dumps(configuration))
         options = ocp.CheckpointManagerOptions(max_to_keep=NUM_KEPT, enable_async_checkpointing=True)
         self._manager = ocp.CheckpointManager(self._folder, options=options)
@@ -106,7 +113,7 @@ class Checkpoints:
             cause = " ".join(str(error).split())
             reason = NO_SPACE if NO_SPACE in cause else cause
             raise CheckpointError(
-                f"cannot write a checkpoint to {self._folder}: {reason}; the run goes on from the last whole one"
+                f"cannot write a checkpoint to {self._folder}: {reason}; earlier ones are kept"
             ) from error
 
 

@@ -59,7 +59,7 @@ def run(
     history = _empty_history(train, state, hparams, data)
     if checkpoint is None:
         return _go_on(train, state, history, hparams, data, progress, lambda number, tree: None)
-    with Checkpoints(checkpoint, _configuration(train.config, key, hparams)) as checkpoints:
+    with Checkpoints(checkpoint, _configuration(train.config, state, key, hparams)) as checkpoints:
         if checkpoints.latest() is not None:
             state, history = checkpoints.restore((state, history))
         return _go_on(train, state, history, hparams, data, progress, checkpoints.save)
@@ -94,9 +94,10 @@ def _empty_history(train: Train, state: TrainState, hparams: Hparams, data: Spli
     return jax.tree.map(lambda x: np.zeros((train.config.num_segments, *x.shape), x.dtype), metrics)
 
 
-def _configuration(config: TrainConfig, key: Array, hparams: Mapping[str, Array]) -> dict[str, Any]:
+def _configuration(config: TrainConfig, state: TrainState, key: Array, hparams: Mapping[str, Array]) -> dict[str, Any]:
     """What two runs must have in common for one to go on where the other stopped."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     plain = {name: getattr(value, "__qualname__", value) for name, value in fields.items()}
     numbers = {name: np.asarray(value).tolist() for name, value in hparams.items()}
-    return {**plain, **numbers, "key": np.asarray(jax.random.key_data(key)).tolist()}
+    size = sum(x.size for x in jax.tree.leaves(state.params))
+    return {**plain, **numbers, "num_parameters": size, "key": np.asarray(jax.random.key_data(key)).tolist()}

@@ -48,7 +48,10 @@ def _trivial(tables):
     return np.max([-np.sum(np.asarray(xlogx(jnp.asarray(p))), axis=(1, 2)) for p in pairs], axis=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("dirichlet", "deterministic") else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
+)
 @pytest.mark.parametrize("shape", [(2, 2, 2), pytest.param((3, 3, 3), marks=pytest.mark.slow)])
 def test_not_below_chord_and_envelope_programs(shape, kind):
     tables = random_tables(kind, 100 if shape == (3, 3, 3) else 5, shape, seed=4)
