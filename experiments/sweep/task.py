@@ -27,6 +27,7 @@ from mmjax.training import TrainConfig, make_train, select
 COMPETITION = CompetitionTask(num_shared=2, num_unique=(1, 1), dims=(24, 24), depths=(0, 1))
 """A strong linear modality, and a weak one whose bits are hidden by signs; 16 classes."""
 SIGNAL_TO_NOISE = (2.5, 2.0)
+RESULTS = ("loss", "accuracy")
 HEADS: dict[str, Callable[[int, int, str], nn.Module]] = {
     "late linear": lambda num_outputs, width, first: models.LateLinear(num_outputs),
     "concatenation": lambda num_outputs, width, first: models.ConcatMLP(num_outputs, (width,)),
@@ -43,7 +44,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, Splits]:
         `steps_per_segment`, `batch_size`, `num_samples` (of generated data) and `data_seed`.
 
     Returns:
-      the trial, whose results are the metrics of the best segment, and the data.
+      the trial, whose results are those of the best segment on validation and test data, and the data.
     """
     data = load(static["data"], static["num_samples"], static["data_seed"])
     num_classes = 1 + max(int(jnp.max(part.label)) for part in data)
@@ -63,7 +64,8 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, Splits]:
     train = make_train(config, model, joint())
 
     def trial(key: Array, hparams: Mapping[str, Array], data: Splits) -> dict[str, Any]:
-        return select(train.train(key, hparams, data))
+        best = select(train.train(key, hparams, data))  # what is not returned is not computed either
+        return {part: {name: best[part][name] for name in RESULTS} for part in ("valid", "test")}
 
     return trial, data
 
