@@ -132,6 +132,7 @@ def run(experiment: Experiment[Config], config: Config, out: Path | str, *, over
         return experiment.tables(config, store.finished_rows())
     items = {check_key(key): item for key, item in experiment.items(config).items()}
     store.prepare(clear=overwrite)
+    _wait_for_other_processes()
     _compute_missing(experiment.name, items, store)
     rows = [row for key in items for row in store.records[key].rows]
     tables = experiment.tables(config, rows)
@@ -188,7 +189,7 @@ def _is_first_process() -> bool:
 
 
 def _wait_for_other_processes() -> None:
-    """Let all processes of one program see the folder as it was before one of them writes."""
+    """Let all processes of one program see the same folder: as it was before one of them writes, or as it left it."""
     if jax.distributed.is_initialized():
         from jax.experimental.multihost_utils import sync_global_devices
 
