@@ -34,6 +34,7 @@ from experiments._options import Config, default_out, parse
 from experiments._store import OUTPUTS, TRIALS, Rows, RunStore, UserError, check_key
 from experiments._tables import Table, to_csv, to_markdown
 from mmjax.data import DataFileError
+from mmjax.sweep import is_first_process, wait_for_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +92,7 @@ def main(experiment: Experiment[Config], arguments: Sequence[str] | None = None)
         options = parse(experiment.name, experiment.description, experiment.presets, arguments)
         _launch_of(options.config).start()
         tables = run(experiment, options.config, options.out, overwrite=options.overwrite)
-        if _is_first_process():
+        if is_first_process():
             print(to_markdown(tables))
             written = ", ".join(name for name in OUTPUTS if (options.out / name).exists())
             print(f"in {options.out}: {written}")
@@ -123,16 +124,14 @@ def run(experiment: Experiment[Config], config: Config, out: Path | str, *, over
       UserError: if the folder holds another run, or cannot be written.
       DataFileError: if the user's data file breaks its contract.
     """
-    store = RunStore(
-        Path(out), _configuration(experiment.name, config), overwrite=overwrite, writes=_is_first_process()
-    )
-    _wait_for_other_processes()
+    store = RunStore(Path(out), _configuration(experiment.name, config), overwrite=overwrite, writes=is_first_process())
+    wait_for_all()  # each has seen the folder as it was
     if store.finished():
         print(f"{out} is finished; --overwrite computes it again", file=sys.stderr)
         return experiment.tables(config, store.finished_rows())
     items = {check_key(key): item for key, item in experiment.items(config).items()}
     store.prepare(clear=overwrite)
-    _wait_for_other_processes()
+    wait_for_all()  # and sees it as it is now
     _compute_missing(experiment.name, items, store)
     rows = [row for key in items for row in store.records[key].rows]
     tables = experiment.tables(config, rows)
@@ -182,18 +181,6 @@ def _rows_of(item: Item, key: str, store: RunStore) -> Rows:
 
 def _launch_of(config: Any) -> Launch:
     return getattr(config, "launch", Launch())
-
-
-def _is_first_process() -> bool:
-    return not jax.distributed.is_initialized() or jax.process_index() == 0
-
-
-def _wait_for_other_processes() -> None:
-    """Let all processes of one program see the same folder: as it was before one of them writes, or as it left it."""
-    if jax.distributed.is_initialized():
-        from jax.experimental.multihost_utils import sync_global_devices
-
-        sync_global_devices("experiment")
 
 
 def _configuration(name: str, config: Any) -> dict[str, Any]:

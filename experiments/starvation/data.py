@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.data import CompetitionAccuracy, CompetitionTask, Splits, competition_accuracy, competition_data
+from mmjax.data import CompetitionAccuracy, CompetitionTask, Splits, competition_accuracy, competition_data, cut
 
 MODALITIES = ("x1", "x2")
 """The fast one and, unless its depth is 0, the slow one."""
@@ -38,9 +38,9 @@ def best_possible() -> CompetitionAccuracy:
 
 def _splits(key: Array, size: int, depth: int) -> Splits:
     """Cut one sample in three, as its rotations are drawn once."""
-    ends = (0, size, size + NUM_VALID, size + NUM_VALID + NUM_TEST)
-    everything = competition_data(key, _task(depth), jnp.array(SIGNAL_TO_NOISE), num_samples=ends[-1])
-    return Splits(*(jax.tree.map(lambda x, k=k: x[ends[k] : ends[k + 1]], everything) for k in range(3)))
+    sizes = (size, NUM_VALID, NUM_TEST)
+    everything = competition_data(key, _task(depth), jnp.array(SIGNAL_TO_NOISE), num_samples=sum(sizes))
+    return cut(everything, sizes)
 
 
 def _task(depth: int) -> CompetitionTask:

@@ -68,6 +68,7 @@ def _penalty_panel(axes: "Axes", rows: Rows) -> None:
         intervals = [ensemble_minus_joint(row) for row in line]
         _band(axes, [row["decay"] for row in line], intervals, color=_SIZES[k % len(_SIZES)], label=f"{size} samples")
     axes.set_title("What joint training loses (any penalty)")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("L2 penalty of all systems")
     axes.set_ylabel("accuracy of ensemble minus joint")
 

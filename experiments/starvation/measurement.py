@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from experiments.harness import Row
 from experiments.starvation.data import MODALITIES, draw
 from experiments.starvation.probes import probe
-from experiments.starvation.training import fit, log_probabilities, model_of, only
-from mmjax.data import Splits
+from experiments.starvation.training import fit, log_probabilities, model_of
+from mmjax.data import Splits, only
 from mmjax.training import TrainConfig
 
 TRAINED = {"x1": MODALITIES[:1], "x2": MODALITIES[1:], "joint": MODALITIES}

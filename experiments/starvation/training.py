@@ -33,13 +33,6 @@ def model_of(example: Batch, width: int) -> Model:
     return functional(Multimodal(encoders, LateLinear(NUM_CLASSES), NUM_CLASSES), shapes)
 
 
-def only(batch: Batch, names: tuple[str, ...]) -> Batch:
-    """Leave out the other modalities."""
-    return batch._replace(
-        modalities={name: batch.modalities[name] for name in names}, masks={name: batch.masks[name] for name in names}
-    )
-
-
 @functools.partial(jax.jit, static_argnames=("config", "model"))
 def fit(keys: Array, rates: Array, decay: Array, data: Splits, *, config: TrainConfig, model: Model) -> Fits:
     """Train a model on the data of each seed at each learning rate, and keep one a seed by its validation loss.

@@ -13,11 +13,12 @@ from mmjax import models
 from mmjax.competition import joint
 from mmjax.data import (
     CompetitionTask,
-    MultimodalData,
     Splits,
     competition_data,
+    cut,
     digits_halves,
     load_npz,
+    only,
     splits_of,
     standardised,
 )
@@ -76,8 +77,7 @@ def load(name: str, num_samples: int, seed: int) -> Splits:
     if name == "competition":
         return standardised(_generated(key, num_samples))
     if name == "digits":
-        halves = digits_halves()
-        return standardised(splits_of(_only(halves, ("top", "bottom")), key=key))
+        return standardised(splits_of(only(digits_halves(), ("top", "bottom")), key=key))
     return standardised(splits_of(load_npz(Path(name)), key=key))
 
 
@@ -85,11 +85,4 @@ def _generated(key: Array, num_samples: int) -> Splits:
     """Draw one sample, as its hiding map is drawn once, and cut it in three: for training, 1/4 and 1/2 of that."""
     sizes = (num_samples, num_samples // 4, num_samples // 2)
     everything = competition_data(key, COMPETITION, jnp.array(SIGNAL_TO_NOISE), num_samples=sum(sizes))
-    ends = (0, sizes[0], sizes[0] + sizes[1], sum(sizes))
-    return Splits(*(jax.tree.map(lambda x, k=k: x[ends[k] : ends[k + 1]], everything) for k in range(3)))
-
-
-def _only(data: MultimodalData, names: tuple[str, ...]) -> MultimodalData:
-    return data._replace(
-        modalities={name: data.modalities[name] for name in names}, masks={name: data.masks[name] for name in names}
-    )
+    return cut(everything, sizes)

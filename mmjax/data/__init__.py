@@ -24,7 +24,7 @@ from mmjax.data._npz import (
 from mmjax.data._prefetch import PrefetchedBatches, Source, TfdsSource
 from mmjax.data._presets import PRESETS, Preset, check_preset, random_like
 from mmjax.data._shapes import ShapePairs, shape_pairs
-from mmjax.data._splits import Splits, splits_of, standardised
+from mmjax.data._splits import Splits, cut, only, splits_of, standardised
 from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
 from mmjax.data._views import breast_cancer_views, digits_halves
 
@@ -54,6 +54,7 @@ __all__ = [
     "competition_accuracy",
     "competition_data",
     "competition_table",
+    "cut",
     "digits_halves",
     "epoch_order",
     "factor_data",
@@ -66,6 +67,7 @@ __all__ = [
     "load_npz",
     "load_unpaired_npz",
     "num_batches",
+    "only",
     "parity_accuracy",
     "parity_data",
     "parity_information",

@@ -1,8 +1,9 @@
 """Data, splits: what is trained on, what is chosen by and what is reported, and their common scale."""
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from mmjax.data._batch import Batch, batch_of
 from mmjax.data._npz import MultimodalData
 
 _NAMES = ("train", "valid", "test")
+Samples = TypeVar("Samples", Batch, MultimodalData)
 
 
 class Splits(NamedTuple):
@@ -52,6 +54,48 @@ def splits_of(data: MultimodalData, *, key: Array, fractions: Sequence[float] = 
         split = data.split
     _check_parts(data.label, split)
     return Splits(*(_part(data, np.flatnonzero(split == code)) for code in range(len(_NAMES))))
+
+
+def cut(samples: Batch, sizes: Sequence[int]) -> Splits:
+    """Cut samples that were drawn at once, with one hiding map for all, into train, valid and test in this order.
+
+    Args:
+      samples: n of them.
+      sizes: of the three parts, at least 1 each and n together.
+
+    Returns:
+      the parts.
+
+    Raises:
+      ValueError: if the sizes are not such numbers.
+    """
+    num_samples = samples.label.shape[0]
+    if len(sizes) != len(_NAMES) or min(sizes) < 1 or sum(sizes) != num_samples:
+        raise ValueError(f"sizes must be three, at least 1 each and {num_samples} together; got {tuple(sizes)}")
+    ends = (0, *itertools.accumulate(sizes))
+    return Splits(*(jax.tree.map(lambda x, k=k: x[ends[k] : ends[k + 1]], samples) for k in range(3)))
+
+
+def only(samples: Samples, names: Sequence[str]) -> Samples:
+    """Leave out all but some modalities, with their masks.
+
+    Args:
+      samples: a batch, or data on the host.
+      names: of the modalities that stay.
+
+    Returns:
+      the samples.
+
+    Raises:
+      ValueError: if there is no such modality.
+    """
+    unknown = [name for name in names if name not in samples.modalities]
+    if unknown or not names:
+        raise ValueError(f"no modality {', '.join(unknown)}; name some of {', '.join(samples.modalities)}")
+    return samples._replace(
+        modalities={name: samples.modalities[name] for name in names},
+        masks={name: samples.masks[name] for name in names},
+    )
 
 
 def standardised(splits: Splits) -> Splits:

@@ -4,6 +4,7 @@ from mmjax.sweep._engines import Engine, WorkerDied, inline, ray, submitit
 from mmjax.sweep._errors import SweepError
 from mmjax.sweep._files import write_whole
 from mmjax.sweep._launch import Task, launch
+from mmjax.sweep._processes import is_first_process, wait_for_all
 from mmjax.sweep._program import Execution, TrialFn, map_trials
 from mmjax.sweep._progress import Progress
 from mmjax.sweep._space import Space, grid, random, zipped
@@ -22,6 +23,7 @@ __all__ = [
     "differences",
     "grid",
     "inline",
+    "is_first_process",
     "launch",
     "map_trials",
     "random",
@@ -31,6 +33,7 @@ __all__ = [
     "submitit",
     "summary",
     "to_table",
+    "wait_for_all",
     "write_whole",
     "zipped",
 ]

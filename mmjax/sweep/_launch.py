@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmjax.sweep._engines import Engine, WorkerDied, inline
 from mmjax.sweep._errors import SweepError
-from mmjax.sweep._processes import agreed, together, writes
+from mmjax.sweep._processes import agreed, is_first_process, together
 from mmjax.sweep._program import Execution, Program, Tree, TrialFn, compile_trials, run_chunks
 from mmjax.sweep._progress import LiveView, Progress
 from mmjax.sweep._space import SEED, Space, Trials
@@ -121,7 +121,7 @@ class Job:
         program = self._program(store, trials, keys)
         for part, results in run_chunks(program, keys, {name: rows[name] for name in self.space.traced}):
             some = {name: column[part] for name, column in rows.items()}
-            together(functools.partial(store.write, some, results) if writes() else lambda: None)
+            together(functools.partial(store.write, some, results) if is_first_process() else lambda: None)
             after_chunk()
 
     def _program(self, store: TrialStore, trials: Trials, keys: Array) -> Program:
@@ -134,7 +134,7 @@ class Job:
             if execution.chunk is None and execution.lanes is None:
                 execution = dataclasses.replace(execution, chunk=plan.chunk, lanes=plan.lanes)
         program = compile_trials(fn, keys, [*self.space.traced], data, num_trials=num_trials, execution=execution)
-        together(lambda: store.begin(trials, chunk=program.chunk, lanes=program.lanes) if writes() else None)
+        together(lambda: store.begin(trials, chunk=program.chunk, lanes=program.lanes) if is_first_process() else None)
         return program
 
     def _checked_task(self, store: TrialStore, key: Array) -> tuple[TrialFn, Tree]:

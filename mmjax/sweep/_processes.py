@@ -12,8 +12,8 @@ from mmjax.sweep._errors import SweepError
 T = TypeVar("T")
 
 
-def writes() -> bool:
-    """Say whether this process is the one that writes."""
+def is_first_process() -> bool:
+    """Say whether this process is the one that writes and prints, of several with `jax.distributed`."""
     return not several() or jax.process_index() == 0
 
 
@@ -33,6 +33,14 @@ def fetched(out: Any) -> Any:
     from jax.experimental.multihost_utils import process_allgather
 
     return process_allgather(out, tiled=True)
+
+
+def wait_for_all() -> None:
+    """Wait until all processes are here, of several with `jax.distributed`."""
+    if several():
+        from jax.experimental.multihost_utils import sync_global_devices
+
+        sync_global_devices("mmjax")
 
 
 def placed(arrays: Any, sharding: jax.sharding.Sharding) -> Any:

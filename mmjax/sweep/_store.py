@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,12 +69,15 @@ class TrialStore:
         return self._plan if self._plan and self._plan.trials == _digest_of(trials) else None
 
     def begin(self, trials: Trials, *, chunk: int, lanes: int) -> None:
-        """Note how these trials are run, in a folder that is made where it is not there.
+        """Note how these trials are run, in a folder that is made where it is not there; a noted plan stays as it is.
 
         Raises:
           SweepError: if it cannot be written.
         """
-        self._plan = Plan(_digest_of(trials), chunk, lanes)
+        plan = Plan(_digest_of(trials), chunk, lanes)
+        if plan == self._plan:
+            return
+        self._plan = plan
         content = {**self._head, "plan": self._plan._asdict()}
         with _reported(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,11 +101,7 @@ class TrialStore:
 
     def missing(self, trials: Trials) -> NDArray[np.bool_]:
         """Say which trials have no row yet; raises as `read` does. Damaged files are set aside."""
-        for path in _damaged(self.folder):
-            warnings.warn(f"{path} is damaged or foreign: set aside", stacklevel=2)
-            path.rename(path.with_suffix(".damaged"))
-        there = self.read(trials)
-        done = set(_identities(there, trials)) if len(there) else set()
+        done = {row for frame in _frames(self.folder, [*trials], _set_aside) for row in _identities(frame, trials)}
         return np.array([row not in done for row in _identities(trials, trials)])
 
     def write(self, trials: Trials, results: Any) -> None:
@@ -198,20 +197,27 @@ def _cells(column: NDArray[Any]) -> list[Any]:
     return (column.astype(np.float32) if column.dtype == jnp.bfloat16 else column).tolist()
 
 
-def _frames(folder: Path, fields: Sequence[str]) -> Iterator["pd.DataFrame"]:
+def _leave_out(path: Path) -> None:
+    warnings.warn(f"{path} is damaged or foreign: left out", stacklevel=2)
+
+
+def _set_aside(path: Path) -> None:
+    warnings.warn(f"{path} is damaged or foreign: set aside", stacklevel=2)
+    path.rename(path.with_suffix(".damaged"))
+
+
+def _frames(
+    folder: Path, fields: Sequence[str], treat_damaged: Callable[[Path], None] = _leave_out
+) -> Iterator["pd.DataFrame"]:
     for path in sorted(folder.glob(PARTS)):
         frame = _read_part(path)
         if frame is None:
-            warnings.warn(f"{path} is damaged or foreign: left out", stacklevel=2)
+            treat_damaged(path)
             continue
         lacking = [name for name in fields if name not in frame]
         if lacking:
             raise SweepError(f"{path} holds no trials of this sweep: it lacks {', '.join(lacking)}; move it away")
         yield frame
-
-
-def _damaged(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob(PARTS)) if _read_part(path) is None]
 
 
 def _read_part(path: Path) -> "pd.DataFrame | None":

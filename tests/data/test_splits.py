@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmjax.data import MultimodalData, Splits, batch_of, splits_of, standardised
+from mmjax.data import MultimodalData, Splits, batch_of, cut, only, splits_of, standardised
 
 KEY = jax.random.key(0)
 
@@ -128,3 +128,25 @@ def test_integers_and_all_but_modalities_are_left_alone():
 def test_a_modality_that_train_lacks_is_refused():
     with pytest.raises(ValueError, match="no sample of train has modality 'x'"):
         standardised(parts_of([1.0, 2.0], [3.0], mask=[0, 0]))
+
+
+def test_a_sample_is_cut_in_its_order():
+    everything = batch_of({"number": np.arange(6.0)[:, None]}, np.arange(6) % 2)
+    parts = cut(everything, (3, 1, 2))
+    assert [rows(part) for part in parts] == [[0, 1, 2], [3], [4, 5]]
+    assert parts.test.label.tolist() == [0, 1]
+    for sizes in ((3, 1), (3, 1, 1), (5, 1, 0)):
+        with pytest.raises(ValueError, match="at least 1 each and 6 together"):
+            cut(everything, sizes)
+
+
+def test_other_modalities_are_left_out_with_their_masks():
+    data = data_of([0, 1, 0])
+    for samples in (data, batch_of(data.modalities, data.label, data.masks)):
+        some = only(samples, ["even"])
+        assert type(some) is type(samples)
+        assert [*some.modalities] == [*some.masks] == ["even"]
+        np.testing.assert_array_equal(some.label, samples.label)
+    for names in ((), ("odd",)):
+        with pytest.raises(ValueError, match=r"no modality .*; name some of number, even"):
+            only(data, names)

@@ -12,8 +12,8 @@ from experiments.starvation.__main__ import EXPERIMENT, PRESETS, Config
 from experiments.starvation.data import NUM_TEST, best_possible, draw
 from experiments.starvation.measurement import Protocol, measure
 from experiments.starvation.probes import probe
-from experiments.starvation.training import fit, model_of, only
-from mmjax.data import Batch, Splits
+from experiments.starvation.training import fit, model_of
+from mmjax.data import Batch, Splits, only
 from mmjax.training import TrainConfig
 
 RATES = (3e-3, 1e-2)

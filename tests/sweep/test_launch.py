@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import itertools
 import json
 import subprocess
@@ -40,11 +39,13 @@ def workers(tmp_path, monkeypatch):
     return tmp_path
 
 
-def engines(folder):
-    made = {"submitit": sweep.submitit(num_workers=2, cluster="local", logs=str(folder / "logs"))}
-    if importlib.util.find_spec("ray"):
-        made["ray"] = sweep.ray(num_workers=2, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}})
-    return made
+@pytest.fixture(params=["submitit", "ray"])
+def engine(request, workers):
+    """Two workers at a time."""
+    if request.param == "submitit":
+        return sweep.submitit(num_workers=2, cluster="local", logs=str(workers / "logs"))
+    pytest.importorskip("ray", reason="Ray is optional: pip install -e '.[ray]' runs this test under it too")
+    return sweep.ray(num_workers=2, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}})
 
 
 def files(folder):
@@ -193,10 +194,7 @@ def test_killed_inline_and_resumed_is_bitwise_the_same(workers, whole):
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
 
 
-@pytest.mark.parametrize("engine", ["submitit", "ray"])
 def test_only_the_trials_of_a_killed_worker_run_again(workers, whole, engine):
-    if engine not in engines(workers):
-        pytest.skip("needs the ray extra")
     seen = []
 
     def progress(view):
@@ -206,7 +204,7 @@ def test_only_the_trials_of_a_killed_worker_run_again(workers, whole, engine):
         tasks.deadly_walk,
         tasks.SPACE,
         workers / "results",
-        engine=engines(workers)[engine],
+        engine=engine,
         execution=BY_TWO,
         progress=progress,
     )
@@ -231,15 +229,12 @@ def test_a_worker_that_always_dies_is_given_up(tmp_path):
     assert set(read(tmp_path)["scale"]) == {1, 3}
 
 
-@pytest.mark.parametrize("engine", ["submitit", "ray"])
 def test_an_error_in_a_worker_is_told_and_the_others_finish(workers, engine):
-    if engine not in engines(workers):
-        pytest.skip("needs the ray extra")
     with pytest.raises(
         SweepError,
         match=r"1 of 3 configurations failed, first \{'scale': 2\}: ValueError: scale 2 is not for walking; ",
     ):
-        launch(tasks.failing_walk, tasks.SPACE, workers / "results", engine=engines(workers)[engine])
+        launch(tasks.failing_walk, tasks.SPACE, workers / "results", engine=engine)
     assert set(read(workers / "results")["scale"]) == {1, 3}
 
 

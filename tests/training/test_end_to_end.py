@@ -7,7 +7,7 @@ import pytest
 
 from mmjax import models
 from mmjax.competition import joint
-from mmjax.data import digits_halves, splits_of, standardised
+from mmjax.data import digits_halves, only, splits_of, standardised
 from mmjax.training import TrainConfig, make_train, run, select
 
 CONFIG = TrainConfig(num_segments=3, steps_per_segment=60, batch_size=64)
@@ -15,12 +15,7 @@ CONFIG = TrainConfig(num_segments=3, steps_per_segment=60, batch_size=64)
 
 @pytest.fixture(scope="module")
 def data():
-    everything = digits_halves()
-    some = everything._replace(
-        modalities={name: everything.modalities[name] for name in ("top", "bottom")},
-        masks={name: everything.masks[name] for name in ("top", "bottom")},
-    )
-    return standardised(splits_of(some, key=jax.random.key(0)))
+    return standardised(splits_of(only(digits_halves(), ("top", "bottom")), key=jax.random.key(0)))
 
 
 def model_of(data, dtype=jnp.float32):
