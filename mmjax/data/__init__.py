@@ -14,6 +14,11 @@ from mmjax.data._factors import FactorTruth, factor_data, factor_truth
 from mmjax.data._gates import GATES, flip_label, table_data
 from mmjax.data._gaussian import gaussian_data, gaussian_information
 from mmjax.data._generative import GENERATIVE_RATIOS, GenerativeData, generative_data
+from mmjax.data._information_bases import additive_noise_task, multinormal_task, student_task
+from mmjax.data._information_maps import half_cube, mixture_quantile, spiral, swiss_roll, wiggle
+from mmjax.data._information_task import InformationTask, noise_padded_task, transformed_task
+from mmjax.data._information_tasks import INFORMATION_TASKS
+from mmjax.data._mixture_tasks import gaussian_mixture_task, mixture_tasks
 from mmjax.data._npz import (
     MultimodalData,
     UnpairedData,
@@ -26,11 +31,13 @@ from mmjax.data._presets import PRESETS, Preset, check_preset, random_like
 from mmjax.data._shapes import ShapePairs, shape_pairs
 from mmjax.data._splits import Splits, cut, only, splits_of, standardised
 from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
+from mmjax.data._unpaired import Unpaired, unpaired, unpaired_of
 from mmjax.data._views import breast_cancer_views, digits_halves
 
 __all__ = [
     "GATES",
     "GENERATIVE_RATIOS",
+    "INFORMATION_TASKS",
     "PRESETS",
     "Batch",
     "CompetitionAccuracy",
@@ -39,6 +46,7 @@ __all__ = [
     "EpochOrder",
     "FactorTruth",
     "GenerativeData",
+    "InformationTask",
     "MultimodalData",
     "PrefetchedBatches",
     "Preset",
@@ -46,7 +54,9 @@ __all__ = [
     "Source",
     "Splits",
     "TfdsSource",
+    "Unpaired",
     "UnpairedData",
+    "additive_noise_task",
     "batch_at",
     "batch_of",
     "breast_cancer_views",
@@ -62,10 +72,16 @@ __all__ = [
     "flip_label",
     "gaussian_data",
     "gaussian_information",
+    "gaussian_mixture_task",
     "generative_data",
+    "half_cube",
     "is_unpaired_npz",
     "load_npz",
     "load_unpaired_npz",
+    "mixture_quantile",
+    "mixture_tasks",
+    "multinormal_task",
+    "noise_padded_task",
     "num_batches",
     "only",
     "parity_accuracy",
@@ -73,8 +89,15 @@ __all__ = [
     "parity_information",
     "random_like",
     "shape_pairs",
+    "spiral",
     "splits_of",
     "standardised",
+    "student_task",
+    "swiss_roll",
     "table_data",
     "take",
+    "transformed_task",
+    "unpaired",
+    "unpaired_of",
+    "wiggle",
 ]

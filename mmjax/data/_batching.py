@@ -19,20 +19,22 @@ class EpochOrder(NamedTuple):
     """(num_batches, batch_size): 1, and 0 for those that fill up the last batch."""
 
 
-def num_batches(num_samples: int, batch_size: int) -> int:
-    """Return the number of batches in an epoch, the last of which may be filled up.
+def num_batches(num_samples: int, batch_size: int, *, drop_last: bool = False) -> int:
+    """Return the number of batches in an epoch, the last of which may be filled up, or left out.
 
     Raises:
-      ValueError: if there is no sample or a batch holds none.
+      ValueError: if there is no sample or a batch holds none, or none is full and the last one is to be left out.
     """
     if num_samples < 1 or batch_size < 1:
         raise ValueError(
             f"expected samples and a positive batch size; got {num_samples} samples, batches of {batch_size}"
         )
-    return -(-num_samples // batch_size)
+    if drop_last and num_samples < batch_size:
+        raise ValueError(f"{num_samples} samples fill no batch of {batch_size}; use a smaller batch_size")
+    return num_samples // batch_size if drop_last else -(-num_samples // batch_size)
 
 
-def epoch_order(key: Array, num_samples: int, batch_size: int) -> EpochOrder:
+def epoch_order(key: Array, num_samples: int, batch_size: int, *, drop_last: bool = False) -> EpochOrder:
     """Draw a random order of the samples and cut it into batches.
 
     The last batch is filled up with samples of weight 0, from the start of the order, so that all shapes are equal
@@ -42,14 +44,15 @@ def epoch_order(key: Array, num_samples: int, batch_size: int) -> EpochOrder:
       key: PRNG key.
       num_samples: number of samples, at least 1; static.
       batch_size: samples in a batch, at least 1; static.
+      drop_last: whether the samples that do not fill the last batch are left out instead; others in each epoch.
 
     Returns:
       the order. Under `vmap` over keys, one for each.
 
     Raises:
-      ValueError: if there is no sample or a batch holds none.
+      ValueError: as `num_batches`.
     """
-    count = num_batches(num_samples, batch_size)
+    count = num_batches(num_samples, batch_size, drop_last=drop_last)
     place = jnp.arange(count * batch_size, dtype=jnp.int32)
     order = jax.random.permutation(key, jnp.arange(num_samples, dtype=jnp.int32))
     indices, weight = order[place % num_samples], (place < num_samples).astype(float)

@@ -8,6 +8,7 @@ from mmjax.synergy._accuracy import (
 )
 from mmjax.synergy._accuracy_range import AccuracyRange, accuracy_range
 from mmjax.synergy._bounds import SynergyBounds, accuracy_bounds, bounds
+from mmjax.synergy._classifier_scales import classifier_scales
 from mmjax.synergy._conditional_entropy import (
     conditional_entropy_bound,
     conditional_entropy_standard_error,
@@ -28,6 +29,7 @@ from mmjax.synergy._significance import (
     conditional_independence_null,
     label_permutation_null,
 )
+from mmjax.synergy._unpaired_bounds import Estimate, UnpairedBounds, unpaired_bounds
 
 __all__ = [
     "AccuracyBounds",
@@ -36,10 +38,12 @@ __all__ = [
     "ConditionalIndependenceNull",
     "CorrectedSynergy",
     "Decomposition",
+    "Estimate",
     "LabelPermutationNull",
     "PublishedBounds",
     "SampleBounds",
     "SynergyBounds",
+    "UnpairedBounds",
     "accuracy_bounds",
     "accuracy_from_conditional_entropy",
     "accuracy_lower_bound",
@@ -50,6 +54,7 @@ __all__ = [
     "bounds",
     "bounds_from_samples",
     "check_samples",
+    "classifier_scales",
     "conditional_entropy_bound",
     "conditional_entropy_standard_error",
     "conditional_independence_null",
@@ -59,4 +64,5 @@ __all__ = [
     "label_permutation_null",
     "published_bounds",
     "total_variation_disagreement_bound",
+    "unpaired_bounds",
 ]

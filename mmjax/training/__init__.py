@@ -1,33 +1,48 @@
 """Room of training (floor 5): a training run as one pure function, and the host's loop over its segments."""
 
 from mmjax.training._checkpoint import CheckpointError, Checkpoints
+from mmjax.training._config import TrainConfig
+from mmjax.training._critics import critic_fit, critic_objective, pairs
+from mmjax.training._fit import Best, Train, TrainState, make_fit, select, stopped
 from mmjax.training._intervals import Interval, mean_interval, paired_interval
 from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
+from mmjax.training._objective import NewStatistics, Objective, blockwise
 from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
 from mmjax.training._run import Run, run
-from mmjax.training._train import Best, Train, TrainConfig, TrainState, make_train, predict, select, stopped
+from mmjax.training._train import make_train, predict
+from mmjax.training._unpaired import additive_logits, held_out_bounds, unpaired_objective
 
 __all__ = [
     "Best",
     "CheckpointError",
     "Checkpoints",
     "Interval",
+    "NewStatistics",
+    "Objective",
     "Run",
     "Train",
     "TrainConfig",
     "TrainState",
     "adam",
     "adamw",
+    "additive_logits",
+    "blockwise",
     "classification_metrics",
+    "critic_fit",
+    "critic_objective",
+    "held_out_bounds",
+    "make_fit",
     "make_train",
     "mean_interval",
     "multilabel_metrics",
     "paired_interval",
+    "pairs",
     "predict",
     "regression_metrics",
     "run",
     "select",
     "sgd",
     "stopped",
+    "unpaired_objective",
     "warm_restarts",
 ]

@@ -12,7 +12,8 @@ from jax import Array
 
 from mmjax.data import Splits
 from mmjax.training._checkpoint import Checkpoints
-from mmjax.training._train import Hparams, Metrics, Train, TrainConfig, TrainState, stopped
+from mmjax.training._config import Hparams, Metrics, TrainConfig
+from mmjax.training._fit import Train, TrainState, stopped
 
 Progress = Callable[[int, Metrics], None]
 """Called after each segment with its number and its metrics, as NumPy arrays."""
