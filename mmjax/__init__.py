@@ -12,6 +12,7 @@ _ROOMS = (
     "competition",
     "coupling",
     "data",
+    "estimators",
     "information",
     "lanes",
     "linalg",

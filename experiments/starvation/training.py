@@ -10,7 +10,7 @@ from jax import Array
 from mmjax.competition import joint
 from mmjax.data import Batch, Splits
 from mmjax.models import MLP, LateLinear, Model, Multimodal, functional
-from mmjax.training import Best, TrainConfig, make_train, predict
+from mmjax.training import Best, TrainConfig, best_of, make_train, predict
 
 NUM_CLASSES = 2
 
@@ -60,11 +60,7 @@ def fit(keys: Array, rates: Array, decay: Array, data: Splits, *, config: TrainC
         return Fits(variables, untrained, chosen)
 
     def trained(key: Array, hparams: dict[str, Array], data: Splits) -> tuple[Best, Best]:
-        start = run.init(key, hparams)
-        end, _ = jax.lax.scan(
-            lambda state, _: (run.segment(state, hparams, data)[0], None), start, length=config.num_segments
-        )
-        return start.best, end.best
+        return run.init(key, hparams).best, best_of(run, key, hparams, data)
 
     return jax.vmap(best_of_rates)(keys, data)
 

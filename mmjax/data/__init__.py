@@ -13,7 +13,13 @@ from mmjax.data._competition import (
 from mmjax.data._factors import FactorTruth, factor_data, factor_truth
 from mmjax.data._gates import GATES, flip_label, table_data
 from mmjax.data._gaussian import gaussian_data, gaussian_information
-from mmjax.data._generative import GENERATIVE_RATIOS, GenerativeData, generative_data
+from mmjax.data._generative import (
+    GENERATIVE_RATIOS,
+    GenerativeData,
+    GenerativePosteriors,
+    generative_data,
+    generative_posteriors,
+)
 from mmjax.data._information_bases import additive_noise_task, multinormal_task, student_task
 from mmjax.data._information_maps import half_cube, mixture_quantile, spiral, swiss_roll, wiggle
 from mmjax.data._information_task import InformationTask, noise_padded_task, transformed_task
@@ -46,6 +52,7 @@ __all__ = [
     "EpochOrder",
     "FactorTruth",
     "GenerativeData",
+    "GenerativePosteriors",
     "InformationTask",
     "MultimodalData",
     "PrefetchedBatches",
@@ -74,6 +81,7 @@ __all__ = [
     "gaussian_information",
     "gaussian_mixture_task",
     "generative_data",
+    "generative_posteriors",
     "half_cube",
     "is_unpaired_npz",
     "load_npz",

@@ -4,12 +4,15 @@ The data on which Liang et al. 2023 (arXiv 2302.12247) test estimators of the pa
 """
 
 import functools
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 LATENT_DIM = 5
@@ -102,6 +105,81 @@ def _random_coordinates(key: Array, counts: Array, num_samples: int) -> Array:
     order = jax.random.uniform(key, (3, num_samples, LATENT_DIM))
     rank = jnp.argsort(jnp.argsort(order, axis=2), axis=2)
     return rank < counts[:, None, None]
+
+
+class GenerativePosteriors(NamedTuple):
+    """What the modalities of samples of `generative_data` say of the label, (n, 2) each."""
+
+    x1: Array
+    """p(y|x1)."""
+    x2: Array
+    """p(y|x2)."""
+    both: Array
+    """p(y|x1,x2)."""
+
+
+@functools.partial(jax.jit, static_argnames=("ratios", "num_samples"))
+def generative_posteriors(
+    key: Array, ratios: tuple[float, float, float], *, num_samples: int = 20_000
+) -> GenerativePosteriors:
+    """Sample the true posteriors of `generative_data` of two classes, from which its informations and PID follow.
+
+    The modalities determine their latents, for the transforms have full rank, and the label says whether the score is
+    above its median, which is 0 by symmetry. Given z, the coordinates that count (seen and kept) vary: all subsets are
+    summed over. A latent that a modality lacks adds a normal variable whose variance is 1.5 times the size of its
+    subset. So p(y=1|x1) = sum over subsets of z1 and z12 and sizes of that of z2 of P(S) Phi(s / sqrt(1.5 size)). Ours;
+    the mean of h(p(y|x1,x2)), h the binary entropy, is H(Y|X1,X2).
+
+    Args:
+      key: PRNG key.
+      ratios: as for `generative_data`, three numbers in [0, 1] that make the label depend on something; static.
+      num_samples: number of samples n; static.
+
+    Returns:
+      the posteriors, of samples of their own.
+    """
+    sizes = range(LATENT_DIM + 1)
+    numbers = np.array([math.comb(LATENT_DIM, size) for size in sizes])  # of subsets of a size
+    chance = [np.array([_chance(size, int(ratio * LATENT_DIM)) for size in sizes]) for ratio in ratios]
+    of_subset = [jnp.asarray(given_size[_SUBSETS.sum(1).astype(int)], float) for given_size in chance]
+    of_size = [jnp.asarray(given_size * numbers, float) for given_size in chance]
+    deviations = jnp.sqrt(LATENT_VARIANCE * jnp.arange(LATENT_DIM + 1))
+
+    def one(key: Array) -> Array:
+        latents = LATENT_VARIANCE**0.5 * jax.random.normal(key, (3, LATENT_DIM))
+        first, second, common = jnp.matmul(latents, _SUBSETS.T, precision=jax.lax.Precision.HIGHEST)
+
+        def alone(own: Array, chance: Array, of_other: Array) -> Array:
+            score = own[:, None] + common[None]
+            above = _above(score[:, :, None], deviations[None, None])
+            return jnp.einsum("i,j,k,ijk->", chance, of_subset[2], of_other, above)
+
+        score = first[:, None, None] + second[None, :, None] + common[None, None]
+        both = jnp.einsum("i,j,k,ijk->", *of_subset, _above(score, jnp.zeros((1, 1, 1))))
+        return jnp.stack([alone(first, of_subset[0], of_size[1]), alone(second, of_subset[1], of_size[0]), both])
+
+    chance_of_one = jax.lax.map(one, jax.random.split(key, num_samples), batch_size=64)
+    chance_of_one = jnp.clip(chance_of_one, 0, 1)
+    return GenerativePosteriors(*jnp.moveaxis(jnp.stack([1 - chance_of_one, chance_of_one], axis=2), 1, 0))
+
+
+_SUBSETS = np.array(list(itertools.product((0.0, 1.0), repeat=LATENT_DIM)))
+"""Of the coordinates of a latent, (32, 5)."""
+
+
+def _chance(size: int, count: int) -> float:
+    """Return the probability that a given subset of a latent's coordinates counts, `count` of them being seen."""
+    if size > count:
+        return 0.0
+    seen = math.comb(LATENT_DIM - size, count - size) / math.comb(LATENT_DIM, count)
+    return seen * (1 - DROPOUT) ** size * DROPOUT ** (count - size)
+
+
+def _above(score: Array, deviation: Array) -> Array:
+    """Return the probability that the score plus a normal variable of this deviation is positive; ties count half."""
+    exact = deviation == 0
+    smooth = jax.scipy.stats.norm.cdf(score / jnp.where(exact, 1, deviation))
+    return jnp.where(exact, jnp.where(score == 0, 0.5, jnp.where(score > 0, 1.0, 0.0)), smooth)
 
 
 def _quantile_classes(score: Array, num_classes: int) -> Array:

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +20,13 @@ Samples = TypeVar("Samples", Batch, MultimodalData)
 
 
 class Splits(NamedTuple):
-    """The three parts of a data set, each a batch of all its samples."""
+    """The three parts of a data set, each a `Batch` of all its samples, or a pytree of several, such as `Unpaired`."""
 
-    train: Batch
+    train: Any
     """What parameters are fitted to."""
-    valid: Batch
+    valid: Any
     """What choices between fits are made by."""
-    test: Batch
+    test: Any
     """What is reported."""
 
 
@@ -106,20 +106,21 @@ def standardised(splits: Splits) -> Splits:
     without the modality. Modalities of integers are left alone.
 
     Args:
-      splits: the parts, as concrete arrays.
+      splits: the parts; may be traced.
 
     Returns:
       the parts; labels, masks and weights are unchanged.
 
     Raises:
-      ValueError: if no sample of train has a modality, so that there are no statistics.
+      ValueError: if no sample of train has a modality, so that there are no statistics; traced, the modality is then
+        NaN.
     """
     scaled: dict[str, list[Array]] = {}
     for name, x in splits.train.modalities.items():
         parts = [(part.modalities[name], part.masks[name]) for part in splits]
         if not jnp.issubdtype(x.dtype, jnp.floating):
             scaled[name] = [array for array, _ in parts]
-        elif not splits.train.masks[name].any():
+        elif not isinstance(splits.train.masks[name], jax.core.Tracer) and not splits.train.masks[name].any():
             raise ValueError(f"no sample of train has modality {name!r}; leave it out or split the data anew")
         else:
             centre, scale = _statistics(*parts[0])

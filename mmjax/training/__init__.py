@@ -3,7 +3,7 @@
 from mmjax.training._checkpoint import CheckpointError, Checkpoints
 from mmjax.training._config import TrainConfig
 from mmjax.training._critics import critic_fit, critic_objective, pairs
-from mmjax.training._fit import Best, Train, TrainState, make_fit, select, stopped
+from mmjax.training._fit import Best, Train, TrainState, best_of, make_fit, select, stopped
 from mmjax.training._intervals import Interval, mean_interval, paired_interval
 from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
 from mmjax.training._objective import NewStatistics, Objective, blockwise
@@ -26,6 +26,7 @@ __all__ = [
     "adam",
     "adamw",
     "additive_logits",
+    "best_of",
     "blockwise",
     "classification_metrics",
     "critic_fit",

@@ -9,7 +9,7 @@ from jax import Array
 
 from mmjax.data import Batch, Splits, batch_of
 from mmjax.training._config import Metrics, TrainConfig, Tree
-from mmjax.training._fit import make_fit
+from mmjax.training._fit import best_of, make_fit
 from mmjax.training._objective import NewStatistics, Objective, Variables, blockwise
 
 PAIR = ("x", "y")
@@ -95,10 +95,6 @@ def critic_fit(
         num_valid = int(valid_fraction * x.shape[0])
         chosen = pairs(x[-num_valid:], y[-num_valid:])
         splits = Splits(pairs(x[:-num_valid], y[:-num_valid]), chosen, chosen)
-        state = train.init(key, numbers)
-        state, _ = jax.lax.scan(
-            lambda state, _: (train.segment(state, numbers, splits)[0], None), state, length=config.num_segments
-        )
-        return state.best.variables
+        return best_of(train, key, numbers, splits).variables
 
     return fit

@@ -110,6 +110,26 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
     return Train(jax.jit(init), jax.jit(segment), jax.jit(train), config)
 
 
+def best_of(train: Train, key: Array, hparams: Hparams, data: Splits) -> Best:
+    """Make a whole run and return the model that its validation data chose; pure, as `train.train` is.
+
+    Args:
+      train: what `make_fit` or `make_train` made.
+      key: PRNG key of the run.
+      hparams: names to numbers, which may be traced.
+      data: train, valid and test parts.
+
+    Returns:
+      the model.
+    """
+    state, _ = jax.lax.scan(
+        lambda state, _: (train.segment(state, hparams, data)[0], None),
+        train.init(key, hparams),
+        length=train.config.num_segments,
+    )
+    return state.best
+
+
 def stopped(config: TrainConfig, state: TrainState) -> Array:
     """Say whether a run is over: it has made all segments, or `patience` of them without a lower validation loss."""
     over = state.segment >= config.num_segments

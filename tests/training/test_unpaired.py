@@ -77,11 +77,10 @@ TABLES = [
     np.asarray(flip_label(GATES["and"], 0.1)),
     random_table((2, 3, 2), 0),
     random_table((3, 2, 3), 1),
-    random_table((3, 3, 2), 2),
 ]
 
 
-@pytest.mark.parametrize("p", TABLES, ids=["and", "xor", "noisy and", "2x3x2", "3x2x3", "3x3x2"])
+@pytest.mark.parametrize("p", TABLES, ids=["and", "xor", "noisy and", "2x3x2", "3x2x3"])
 def test_on_tables_training_reaches_the_exact_bound(float64, p):
     """The lower bound on I(X1,X2;Y) of `synergy.bounds`, certified to less than 1e-8."""
     data = unpaired(every_outcome(p))
@@ -145,8 +144,11 @@ def test_encoders_learn_the_and_gate_without_a_labelled_pair():
     assert bounds.classifier_accuracy.value > 0.9
     inputs = batch_of({"x1": np.eye(2)[[0, 0, 1, 1]], "x2": np.eye(2)[[0, 1, 0, 1]]}, np.zeros(4, int))
     assert additive_logits(models, variables, inputs).argmax(1).tolist() == [0, 0, 0, 1]
-    metrics = {name: finished.metrics["test"][name][finished.state.best.segment] for name in ("loss", "information")}
-    np.testing.assert_allclose(metrics["loss"], bounds.conditional_entropy.value, rtol=1e-5)
+    metrics = {
+        name: finished.metrics["test"][name][finished.state.best.segment]
+        for name in ("conditional_entropy", "information")
+    }
+    np.testing.assert_allclose(metrics["conditional_entropy"], bounds.conditional_entropy.value, rtol=1e-5)
     np.testing.assert_allclose(metrics["information"], bounds.information.value, rtol=1e-4)
 
 
