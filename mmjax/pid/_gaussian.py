@@ -87,14 +87,15 @@ def gaussian_from_samples(x1: Array, x2: Array, y: Array, *, base: float = 2.0) 
       sample is not finite or n <= d1 + d2 + dy, dimensions without variance not counted.
 
     Differentiable as `gaussian`, where nothing is cut. On CPUs of few cores a `vmap` over hundreds of samples can
-    starve the threads that XLA's batched linear algebra waits for, and hang; `jax.lax.map(..., batch_size=20)` does not.
+    starve the threads that XLA's batched linear algebra waits for, and hang; `jax.lax.map(..., batch_size=20)` does
+    not.
     """
     covariance = sample_covariance(x1, x2, y)
     d1, d2, dy = sizes = tuple(1 if z.ndim == 1 else z.shape[1] for z in (x1, x2, y))
     num = y.shape[0]
-    correlation, (rank1, rank2, rank_y) = block_correlation(covariance, sizes)
-    correlation, (joint_rank, _) = block_correlation(correlation, (d1 + d2, dy))
-    plug_in = _informations(correlation, sizes)
+    rank1, rank2, rank_y = block_correlation(covariance, sizes).ranks
+    joint_rank, _ = block_correlation(covariance, (d1 + d2, dy)).ranks
+    plug_in = _informations(covariance, sizes)
     first, second, total = (
         jnp.maximum(information - gaussian_information_bias(num, rank, rank_y, max_rank=dy), 0)
         for information, rank in zip(plug_in[:3], (rank1, rank2, joint_rank), strict=True)

@@ -1,0 +1,93 @@
+"""Experiments, estimators: the picture: estimates against truth, bounds without labelled tuples, decompositions."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.estimators.decomposition import PARTS
+from experiments.estimators.sources import SOURCES, decomposition_of, information_of
+from experiments.estimators.suite import catalogue
+from experiments.estimators.tables import ESTIMATORS, of_kind, suite_intervals
+from experiments.harness import Rows
+from mmjax.training import mean_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#1f5fa8", "#e08a1e", "#2f8f5b", "#8e4fb0")
+
+
+def draw(rows: Rows) -> "Figure":
+    """Draw a panel for each kind of rows there is."""
+    from matplotlib.figure import Figure
+
+    suite = [row for row in rows if "source" not in row]
+    unpaired = of_kind(of_kind(rows, "source"), "test/information")
+    decomposed = of_kind(rows, "test/redundancy/value")
+    panels = [(_suite_panel, suite, 2.2), (_unpaired_panel, unpaired, 1.0), (_decomposition_panel, decomposed, 1.4)]
+    shown = [panel for panel in panels if panel[1]]
+    widths = [width for _, _, width in shown]
+    height = 2.2 + 0.23 * max(len({row.get("source", "") for row in rows}), _num_tasks(suite))
+    figure = Figure(figsize=(4.6 * sum(widths), height), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(shown), width_ratios=widths))
+    for (panel, some, _), one in zip(shown, axes, strict=True):
+        panel(one, some)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _num_tasks(suite: Rows) -> int:
+    return len({task for task, _ in suite_intervals(suite)}) if suite else 0
+
+
+def _suite_panel(axes: "Axes", rows: Rows) -> None:
+    """Show estimate minus truth as a matrix, distributions by estimators."""
+    found = suite_intervals(rows)
+    tasks = list(dict.fromkeys(task for task, _ in found))
+    names = [name for name in ESTIMATORS if any(name == estimator for _, estimator in found)]
+    error = np.full((len(tasks), len(names)), np.nan)
+    for (task, name), interval in found.items():
+        error[tasks.index(task), names.index(name)] = interval.mean - catalogue()[task].information
+    image = axes.imshow(error, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    for (i, j), value in np.ndenumerate(error):
+        text = "nan" if np.isnan(value) else f"{value:+.2f}" if abs(value) < 10 else f"{value:+.0f}"
+        axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.6 else "black")
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(tasks)), tasks, fontsize=8)
+    axes.set_title("Estimate minus true information (nats)")
+    axes.figure.colorbar(image, ax=axes, shrink=0.6, extend="both")
+
+
+def _unpaired_panel(axes: "Axes", rows: Rows) -> None:
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    for place, source in enumerate(sources):
+        values = [row["test/information"] for row in rows if row["source"] == source]
+        axes.plot(values, np.full(len(values), place), "|", color=_COLOURS[0], alpha=0.5)
+        axes.plot(information_of(SOURCES[source]), place, "D", color="black", markersize=5)
+    axes.plot([], [], "|", color=_COLOURS[0], label="bound, a repetition")
+    axes.plot([], [], "D", color="black", markersize=5, label="truth")
+    axes.set_yticks(range(len(sources)), sources)
+    axes.invert_yaxis()
+    axes.set_xlabel("information of all modalities (nats)")
+    axes.set_title("Without a labelled tuple")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12), frameon=False, ncols=2)
+
+
+def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    for place, source in enumerate(sources):
+        truth = decomposition_of(SOURCES[source])
+        for k, part in enumerate(PARTS):
+            height = place + 0.18 * (k - 1.5)
+            interval = mean_interval([row[f"test/{part}/value"] for row in rows if row["source"] == source])
+            error = 0 if np.isnan(interval.high) else interval.high - interval.mean
+            label = part if place == 0 else None
+            axes.errorbar(interval.mean, height, xerr=error, fmt="o", color=_COLOURS[k], markersize=4, label=label)
+            axes.plot(float(getattr(truth, part)), height, "|", color="black", markersize=9)
+    axes.plot([], [], "|", color="black", markersize=9, label="truth")
+    axes.set_yticks(range(len(sources)), sources)
+    axes.invert_yaxis()
+    axes.set_xlabel("bits")
+    axes.set_title("Decomposition by trained classifiers")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12), frameon=False, ncols=3)
