@@ -19,26 +19,24 @@ _COLOURS = ("#1f5fa8", "#e08a1e", "#2f8f5b", "#8e4fb0")
 
 
 def draw(rows: Rows) -> "Figure":
-    """Draw a panel for each kind of rows there is."""
+    """Draw a panel for each kind of rows there is: the suite above, the other two below it."""
     from matplotlib.figure import Figure
 
     suite = [row for row in rows if "source" not in row]
     unpaired = of_kind(of_kind(rows, "source"), "test/information")
     decomposed = of_kind(rows, "test/redundancy/value")
-    panels = [(_suite_panel, suite, 2.2), (_unpaired_panel, unpaired, 1.0), (_decomposition_panel, decomposed, 1.4)]
-    shown = [panel for panel in panels if panel[1]]
-    widths = [width for _, _, width in shown]
-    height = 2.2 + 0.23 * max(len({row.get("source", "") for row in rows}), _num_tasks(suite))
-    figure = Figure(figsize=(4.6 * sum(widths), height), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(shown), width_ratios=widths))
-    for (panel, some, _), one in zip(shown, axes, strict=True):
-        panel(one, some)
-        one.spines[["top", "right"]].set_visible(False)
+    above = [(_suite_panel, suite)] if suite else []
+    below = [panel for panel in ((_unpaired_panel, unpaired), (_decomposition_panel, decomposed)) if panel[1]]
+    num_tasks = len({task for task, _ in suite_intervals(suite)})
+    num_sources = len({row["source"] for row in rows if "source" in row})
+    heights = [2.2 + 0.25 * num_tasks] * bool(above) + [1.8 + 0.45 * num_sources] * bool(below)
+    figure = Figure(figsize=(12, sum(heights)), layout="constrained")
+    stories = np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))[:, 0]
+    for story, panels in zip(stories, [panels for panels in (above, below) if panels], strict=True):
+        for axes, (panel, some) in zip(np.atleast_1d(story.subplots(1, len(panels))), panels, strict=True):
+            panel(axes, some)
+            axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _num_tasks(suite: Rows) -> int:
-    return len({task for task, _ in suite_intervals(suite)}) if suite else 0
 
 
 def _suite_panel(axes: "Axes", rows: Rows) -> None:
@@ -71,7 +69,7 @@ def _unpaired_panel(axes: "Axes", rows: Rows) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("information of all modalities (nats)")
     axes.set_title("Without a labelled tuple")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12), frameon=False, ncols=2)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
@@ -90,4 +88,4 @@ def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("bits")
     axes.set_title("Decomposition by trained classifiers")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.12), frameon=False, ncols=3)
+    axes.legend(frameon=False, fontsize=8)

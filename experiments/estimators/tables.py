@@ -31,8 +31,8 @@ def suite_table(rows: Rows, batch_size: int) -> Table:
         pd.DataFrame(lines),
         f"Nats: mean over seeds and half the width of its 95 % interval (Student's t). {bounds}: lower bounds in "
         f"expectation; InfoNCE cannot exceed log {batch_size} = {np.log(batch_size):.2f}; the others are no bounds. "
-        "Critics and what they need besides are trained on half of the samples, chosen on a quarter, and estimate on the last "
-        f"quarter; estimates beyond {CEILING:g} nats are cut, and nan means that a seed's run had no finite loss. "
+        "Critics and what they need besides are trained on half of the samples, chosen on a quarter, and estimate on "
+        f"the last quarter; estimates beyond {CEILING:g} nats are cut; nan means that a seed had no finite loss. "
         "Distributions and names: Czyz et al. 2023 (arXiv 2306.11078) and their package benchmark-mi; mixtures: arXiv "
         "2310.10240. Their own estimates are published as a figure, which we could not read; they are not quoted.",
     )
@@ -77,7 +77,7 @@ def unpaired_table(rows: Rows) -> Table:
         "Information of all modalities, bounded without a labelled tuple",
         pd.DataFrame(lines),
         "Nats. Each repetition draws samples of its own, labels of single modalities and unlabelled tuples apart, "
-        "trains on half and bounds on a quarter of them. XOR and whatever else no pairwise marginal shows is out of reach.",
+        "trains on half and bounds on a quarter of them. What no pairwise marginal shows, as in XOR, is out of reach.",
     )
 
 

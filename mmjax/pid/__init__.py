@@ -1,4 +1,4 @@
-"""Room of partial information decomposition (floor 2): certified BROJA of tables.
+"""Room of partial information decomposition (floor 2): certified BROJA of tables, posteriors and Gaussians.
 
 A decomposition says how much of what two modalities tell about a label is redundant, unique to one of them, or
 synergistic. Every number comes with both certified ends of the one optimum it rests on.
