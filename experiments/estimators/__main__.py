@@ -10,6 +10,7 @@ Normal (arXiv 2306.11078) and 200 repetitions, and takes hours.
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -17,10 +18,10 @@ import jax
 from experiments.estimators import decomposition, suite, unpaired
 from experiments.estimators.critics import CONTENDERS
 from experiments.estimators.figure import draw
-from experiments.estimators.sources import SOURCES
+from experiments.estimators.sources import SOURCES, file_source, source_of
 from experiments.estimators.suite import SAMPLE_ESTIMATORS, catalogue, groups, sample_estimates
 from experiments.estimators.tables import all_tables
-from experiments.harness import Experiment, Item, Launch, LaunchOptions, Row, Rows, Sweep, Table, main
+from experiments.harness import Experiment, Item, Launch, LaunchOptions, Row, Rows, Sweep, Table, input_errors, main
 from mmjax import sweep
 from mmjax.data import INFORMATION_TASKS, mixture_tasks
 
@@ -48,6 +49,12 @@ class Config:
     """Estimators that train."""
     sources: tuple[str, ...] = ("AND, 10 % flipped", "Gaussian mixture", "generative synergy")
     """Labelled data of several modalities, by name."""
+    data: Path | None = None
+    """Your npz file, instead of these sources; part suite is left out then."""
+    modalities: tuple[str, ...] = ()
+    """Modalities of your file; all by default. Part decomposition takes two."""
+    rows: Literal["all", "test"] = "all"
+    """Rows of your file: all labelled ones, or those of its test split, where features have seen the others' labels."""
     num_seeds: int = 3
     """Repetitions in the suite."""
     num_repetitions: int = 10
@@ -124,7 +131,7 @@ PRESETS = {
 def items(config: Config) -> Mapping[str, Item]:
     """Return a sweep for each part, and an item for each distribution that is estimated without training."""
     found: dict[str, Item] = {}
-    if "suite" in config.parts:
+    if "suite" in config.parts and config.data is None:
         for dims, names in groups(config.tasks).items():
             found[f"suite-{dims[0]}-{dims[1]}"] = _suite(config, names)
         for name in config.tasks:
@@ -132,13 +139,30 @@ def items(config: Config) -> Mapping[str, Item]:
     makers = {"unpaired": unpaired.make_trial, "decomposition": decomposition.make_trial}
     for part, make_trial in makers.items():
         if part in config.parts:
-            names = [name for name in config.sources if part != "decomposition" or name != "AND of three"]
-            fixed = {name: [value] for name, value in _options(config).items()}
-            space = sweep.Space(
-                static=sweep.grid(source=names, **fixed), num_seeds=config.num_repetitions, seed=config.seed
-            )
-            found[part] = Sweep(make_trial, space, config.launch)
+            names, options = _sources(config, part)
+            static = sweep.grid(source=names, **{name: [value] for name, value in options.items()})
+            space = sweep.Space(static=static, num_seeds=config.num_repetitions, seed=config.seed)
+            if names:
+                found[part] = Sweep(make_trial, space, config.launch)
     return found
+
+
+def _sources(config: Config, part: str) -> tuple[list[str], dict[str, Any]]:
+    """Return the sources of a part and the options of its runs; of a file, as many samples as it has."""
+    options = _options(config)
+    if config.data is None:
+        return [name for name in config.sources if part != "decomposition" or name != "AND of three"], options
+    name = file_source(config.data, config.modalities, config.rows)
+    with input_errors(config.data):
+        source = source_of(name)
+        shapes = jax.eval_shape(lambda key: source.draw(key, 1), jax.random.key(0))
+        num_sets = len(shapes.modalities) + 1 if part == "unpaired" else 1
+        if part == "decomposition" and len(shapes.modalities) != 2:
+            return [], options
+        num_samples = (source.num_rows or 0) // num_sets
+        if num_samples < 8:
+            raise ValueError(f"{source.num_rows} rows are too few for {num_sets} sets of at least 8")
+    return [name], options | {"num_samples": num_samples, "batch_size": min(config.batch_size, num_samples // 4)}
 
 
 def _options(config: Config) -> dict[str, Any]:

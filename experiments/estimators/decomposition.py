@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from experiments.estimators.sources import SOURCES
+from experiments.estimators.sources import source_of
 from experiments.estimators.unpaired import parts_of
 from mmjax import pid
 from mmjax.data import Batch, cut, only, standardised
@@ -17,8 +17,6 @@ from mmjax.sweep import TrialFn
 from mmjax.training import NewStatistics, Objective, TrainConfig, best_of, make_fit
 
 WIDTH = 32
-VIEWS = {"first": ("x1",), "second": ("x2",), "both": ("x1", "x2")}
-"""What each of the three classifiers sees."""
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 
 
@@ -33,7 +31,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     Returns:
       the trial, and no data.
     """
-    source = SOURCES[static["source"]]
+    source = source_of(static["source"])
     sizes = parts_of(static["num_samples"])
     config = TrainConfig(
         num_segments=static["num_segments"],
@@ -57,6 +55,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
                 name: {"value": part.value, "lower": part.lower, "upper": part.upper} for name, part in parts.items()
             },
             "gap": found.gap,
+            "information": found.information12.value,
         }
 
     return trial, ()
@@ -65,6 +64,8 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
 class Classifiers(NamedTuple):
     """One for each modality and one for both."""
 
+    views: dict[str, tuple[str, ...]]
+    """What each sees."""
     models: dict[str, Model]
 
     @classmethod
@@ -79,12 +80,14 @@ class Classifiers(NamedTuple):
                 module, {name: jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype) for name, x in shapes.items()}
             )
 
-        return cls({view: one(names) for view, names in VIEWS.items()})
+        first, second = sorted(batch.modalities)
+        views = {"first": (first,), "second": (second,), "both": (first, second)}
+        return cls(views, {view: one(names) for view, names in views.items()})
 
     def logits(self, params: Any, batch: Batch) -> dict[str, Array]:
         """Return the logits of each classifier, (n, ny)."""
         found = {}
-        for view, names in VIEWS.items():
+        for view, names in self.views.items():
             variables, seen = {"params": params[view]}, only(batch, names)
             latents, _ = self.models[view].encode(variables, seen.modalities, seen.masks)
             found[view] = self.models[view].fuse(variables, latents, seen.masks)
@@ -94,8 +97,8 @@ class Classifiers(NamedTuple):
         """Make the sum of the three cross-entropies."""
 
         def init(key: Array) -> dict[str, Any]:
-            keys = jax.random.split(key, len(VIEWS))
-            return {"params": {v: self.models[v].init(k)["params"] for v, k in zip(VIEWS, keys, strict=True)}}
+            keys = jax.random.split(key, len(self.views))
+            return {"params": {v: self.models[v].init(k)["params"] for v, k in zip(self.views, keys, strict=True)}}
 
         def entropy(params: Any, batch: Batch) -> Array:
             losses = [
@@ -112,4 +115,4 @@ class Classifiers(NamedTuple):
     def posteriors(self, variables: dict[str, Any], calibration: Batch, test: Batch) -> list[Array]:
         """Return what each says of the test samples after calibration on others, (n, ny) each."""
         known, new = (self.logits(variables["params"], batch) for batch in (calibration, test))
-        return [pid.recalibrate(new[view], pid.calibrate(known[view], calibration.label)) for view in VIEWS]
+        return [pid.recalibrate(new[view], pid.calibrate(known[view], calibration.label)) for view in self.views]

@@ -3,7 +3,9 @@
 They are used without their pairs' labels, and the known information judges what comes out.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -21,7 +23,9 @@ from mmjax.data import (
     flip_label,
     generative_data,
     generative_posteriors,
+    load_npz,
     table_data,
+    take,
 )
 from mmjax.numerics import xlogx
 
@@ -42,10 +46,49 @@ class Source(NamedTuple):
     """p(x1,...,xM,y), where the modalities are discrete."""
     posteriors: Callable[[Array, int], Posteriors] | None = None
     """From a key and a static number of samples to the true posteriors of so many, where there is no table."""
+    num_rows: int | None = None
+    """How many samples there are, of a file."""
+
+
+def source_of(name: str) -> Source:
+    """Return a source by its name, or that of a data file and its modalities, `FILE.npz:image,audio`."""
+    return SOURCES[name] if name in SOURCES else _file(name)
+
+
+def file_source(path: Path, modalities: Sequence[str], rows: str) -> str:
+    """Name a data file as a source: the modalities that are used, and "all" rows or those of its "test" split."""
+    return f"{path.resolve()}:{','.join(modalities)}:{rows}"
+
+
+@functools.lru_cache(maxsize=4)
+def _file(name: str) -> Source:
+    """Draw rows of a data file without replacement; what they tell in truth is not known."""
+    path, modalities, rows = name.rsplit(":", 2)
+    data = load_npz(Path(path), modalities.split(",") if modalities else None)
+    chosen = data.label >= 0
+    if rows == "test":
+        if data.split is None:
+            raise ValueError("the file has no array 'split'; use --rows all")
+        chosen &= data.split == 2
+    masked = [name for name, mask in data.masks.items() if not mask[chosen].all()]
+    if masked or chosen.sum() < 8:
+        raise ValueError(
+            f"at least 8 labelled rows with all modalities are needed; got {chosen.sum()} labelled rows, and rows "
+            f"without {', '.join(masked) or 'none'}"
+        )
+    everything = batch_of({name: x[chosen] for name, x in data.modalities.items()}, data.label[chosen])
+
+    def draw(key: Array, num_samples: int) -> Batch:
+        order = jax.random.permutation(key, everything.label.shape[0])[:num_samples]
+        return take(everything, order, jnp.ones(num_samples))
+
+    return Source(draw, int(data.label.max()) + 1, num_rows=int(chosen.sum()))
 
 
 def information_of(source: Source) -> float:
-    """Return I(X1,...,XM;Y) in nats: exact for a table, else good to .002."""
+    """Return I(X1,...,XM;Y) in nats: exact for a table, else good to .002; NaN where it is not known."""
+    if source.table is None and source.posteriors is None:
+        return float("nan")
     if source.table is not None:
         flat = source.table.reshape(-1, source.table.shape[-1])
         return float(information.mutual_information(jnp.asarray(flat, float), base=NATS))
@@ -53,8 +96,10 @@ def information_of(source: Source) -> float:
     return float(_entropy(jnp.mean(both, axis=0)) - jnp.mean(jax.vmap(_entropy)(both)))
 
 
-def decomposition_of(source: Source) -> pid.PID:
-    """Return the decomposition of two modalities in bits: exact for a table, else of 20 000 true posteriors."""
+def decomposition_of(source: Source) -> pid.PID | None:
+    """Return the decomposition in bits: exact for a table, else of 20 000 true posteriors; None where not known."""
+    if source.table is None and source.posteriors is None:
+        return None
     if source.table is not None:
         return pid.broja(jnp.asarray(source.table, float))
     return pid.from_posteriors(*_truth(source))

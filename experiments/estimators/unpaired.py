@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from experiments.estimators.sources import SOURCES
+from experiments.estimators.sources import source_of
 from mmjax.data import Batch, Splits, cut, standardised, unpaired
 from mmjax.models import MLP, LateLinear, Model, Multimodal, functional
 from mmjax.sweep import TrialFn
@@ -27,7 +27,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     Returns:
       the trial, and no data.
     """
-    source = SOURCES[static["source"]]
+    source = source_of(static["source"])
     names = sorted(jax.eval_shape(lambda key: source.draw(key, 4), jax.random.key(0)).modalities)
     num_sets = len(names) + 1
     sizes = [num_sets * part for part in parts_of(static["num_samples"])]
