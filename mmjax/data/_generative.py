@@ -143,7 +143,7 @@ def generative_posteriors(
     chance = [np.array([_chance(size, int(ratio * LATENT_DIM)) for size in sizes]) for ratio in ratios]
     of_subset = [jnp.asarray(given_size[_SUBSETS.sum(1).astype(int)], float) for given_size in chance]
     of_size = [jnp.asarray(given_size * numbers, float) for given_size in chance]
-    deviations = jnp.sqrt(LATENT_VARIANCE * jnp.arange(LATENT_DIM + 1))
+    deviations = jnp.asarray(np.sqrt(LATENT_VARIANCE * np.arange(LATENT_DIM + 1)), float)
 
     def one(key: Array) -> Array:
         latents = LATENT_VARIANCE**0.5 * jax.random.normal(key, (3, LATENT_DIM))

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import jax
@@ -5,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax.data import GENERATIVE_RATIOS, generative_data
+from mmjax.data import GENERATIVE_RATIOS, generative_data, generative_posteriors
 
 NUM_SAMPLES = 4000
 DIM = 30
@@ -88,3 +89,74 @@ def test_sampling_is_pure_and_compiles():
 def test_ratios_out_of_range_are_refused(ratios):
     with pytest.raises(ValueError, match=r"ratios must be three numbers in \[0, 1\]"):
         generative_data(jax.random.key(0), ratios)
+
+
+def latents_of(key, num_samples):
+    """The latents (num_samples, 3, 5) that `generative_posteriors` draws for a key."""
+    draws = jax.vmap(lambda k: jax.random.normal(k, (3, 5)))(jax.random.split(key, num_samples))
+    return np.sqrt(1.5) * np.asarray(draws, float)
+
+
+@functools.cache
+def posteriors(name, num_samples=400):
+    return jax.tree.map(
+        np.asarray, generative_posteriors(jax.random.key(5), GENERATIVE_RATIOS[name], num_samples=num_samples)
+    )
+
+
+@pytest.mark.parametrize("name", ["redundancy", "uniqueness0", "mix3"])
+def test_posteriors_sum_to_one_and_are_fair_on_average(name):
+    for p in posteriors(name):
+        assert p.shape == (400, 2) and p.dtype == np.float32
+        assert p.min() >= 0
+        np.testing.assert_allclose(p.sum(1), 1, atol=1e-6)
+        assert abs(p[:, 1].mean() - 0.5) <= 4 * p[:, 1].std() / 20 + 1e-6
+
+
+def test_what_only_one_modality_knows():
+    shared = posteriors("redundancy")
+    np.testing.assert_allclose(shared.x1, shared.both, atol=1e-5)
+    np.testing.assert_allclose(shared.x2, shared.both, atol=1e-5)
+    own = posteriors("uniqueness0")
+    np.testing.assert_allclose(own.x2, 0.5, atol=1e-5)
+    np.testing.assert_allclose(own.x1, own.both, atol=1e-5)
+    assert shared.both.std() > 0.2 and own.both.std() > 0.2
+
+
+def score(rng, latents, counts):
+    """The score of latents (n, 3, 5) as published: some coordinates at random, then dropout."""
+    rank = rng.random(latents.shape).argsort(2).argsort(2)
+    seen = (rank < np.array(counts)[None, :, None]) & (rng.random(latents.shape) < 0.8)
+    return np.where(seen, latents, 0).sum((1, 2))
+
+
+def test_posteriors_are_the_shares_of_simulated_labels():
+    """Latents that a modality determines held fixed, the other one drawn anew; mix3 sees 5, 5 and 2 coordinates."""
+    rng, num = np.random.default_rng(0), 20_000
+    found = posteriors("mix3")
+    for i, latents in enumerate(latents_of(jax.random.key(5), 400)[:6]):
+        for p, lacks in ((found.x1, [1]), (found.x2, [0]), (found.both, [])):
+            drawn = np.repeat(latents[None], num, axis=0)
+            drawn[:, lacks] = np.sqrt(1.5) * rng.normal(size=drawn[:, lacks].shape)
+            simulated = score(rng, drawn, (5, 5, 2))
+            share = np.mean(simulated > 0) + np.mean(simulated == 0) / 2
+            chance = float(p[i, 1])
+            assert abs(share - chance) <= 4 * np.sqrt(chance * (1 - chance) / num) + 1e-5, (i, lacks)
+
+
+@pytest.mark.parametrize(("name", "part"), [("redundancy", 2), ("uniqueness0", 0)])
+def test_posteriors_know_the_accuracy_of_a_rule(name, part):
+    """Their mean chance that the label is the sign of the latent's sum, which Sheppard's formula gives."""
+    right = latents_of(jax.random.key(5), 400)[:, part].sum(1) > 0
+    chance = np.where(right, posteriors(name).both[:, 1], posteriors(name).both[:, 0])
+    assert abs(chance.mean() - best_accuracy(5)) <= 4 * chance.std() / 20
+
+
+def test_posteriors_map_over_keys():
+    keys = jax.random.split(jax.random.key(6), 2)
+    draw = functools.partial(generative_posteriors, ratios=GENERATIVE_RATIOS["mix6"], num_samples=70)  # 64 and a rest
+    together = jax.jit(jax.vmap(draw))(keys)
+    for k in range(2):
+        for one, all_ in zip(draw(keys[k]), together, strict=True):
+            np.testing.assert_allclose(all_[k], one, atol=1e-5)
+    assert not np.allclose(together.both[0], together.both[1])

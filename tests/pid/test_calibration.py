@@ -1,5 +1,7 @@
 """Recalibration and common totals: stationarity, known answers, separable and missing labels, refusals."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -8,34 +10,52 @@ import pytest
 
 from mmjax import pid
 
+NUM = 200
+fit = jax.jit(lambda logits, label, weights: pid.calibrate(logits, label, weights=weights))
+apply = jax.jit(pid.recalibrate)
 
-def sample(seed: int, n: int = 200, ny: int = 3) -> tuple[np.ndarray, np.ndarray]:
+
+def sample(seed: int, n: int = NUM, ny: int = 3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     label = rng.permutation(np.arange(n) % ny)
     return rng.normal(size=(n, ny)) + 1.5 * np.eye(ny)[label], label
+
+
+def calibrate(logits: np.ndarray, label: np.ndarray, weights: np.ndarray | None = None) -> pid.Calibration:
+    """Of fewer than `NUM` samples, filled up with some that have no label: one shape, one compiled program."""
+    weights = np.ones(len(label)) if weights is None else weights
+    added = NUM - len(label)
+    filled = np.pad(logits, [(0, added), (0, 0)], constant_values=3)
+    return fit(
+        filled,
+        np.pad(label, (0, added), constant_values=-1),
+        np.pad(weights.astype(logits.dtype), (0, added), constant_values=1),
+    )
 
 
 @pytest.mark.usefixtures("float64")
 def test_mean_posterior_is_the_label_frequencies():
     logits, label = sample(0)
     logits[:, 0] += 7  # a bias to undo
-    posterior = pid.recalibrate(50 * logits, pid.calibrate(50 * logits, label))
+    posterior = np.asarray(apply(50 * logits, calibrate(50 * logits, label)))
     np.testing.assert_allclose(posterior.mean(0), np.bincount(label) / label.size, atol=1e-12)
 
 
 @pytest.mark.usefixtures("float64")
 def test_likelihood_is_stationary():
     logits, label = sample(1)
-    fitted = pid.calibrate(logits, label)
+    fitted = calibrate(logits, label)
 
+    @jax.jit
+    @functools.partial(jax.value_and_grad, argnums=(0, 1))
     def likelihood(scale: jax.Array, bias: jax.Array) -> jax.Array:
         posterior = pid.recalibrate(logits, pid.Calibration(scale, bias))
         return jnp.mean(jnp.log(posterior[jnp.arange(label.size), label]))
 
-    slope, slopes = jax.grad(likelihood, (0, 1))(*fitted)
+    best, (slope, slopes) = likelihood(*fitted)
     np.testing.assert_allclose(slopes, 0, atol=1e-12)
     np.testing.assert_allclose(slope, 0, atol=1e-4)  # the penalty's share
-    assert likelihood(*fitted) > likelihood(jnp.asarray(1.0), jnp.zeros(3))
+    assert best > likelihood(np.float64(1), np.zeros(3))[0]
 
 
 @pytest.mark.usefixtures("float64")
@@ -46,28 +66,30 @@ def test_undoes_temperature_and_bias_of_a_true_model():
     label = (2 * logits + np.array([0.5, 0.0, -0.5]) + noise).argmax(1)
     scale, bias = pid.calibrate(logits / 10, label)
     np.testing.assert_allclose(scale, 20, rtol=0.05)
-    np.testing.assert_allclose(bias - bias[1], [0.5, 0, -0.5], atol=0.08)
+    np.testing.assert_allclose(np.asarray(bias) - bias[1], [0.5, 0, -0.5], atol=0.08)
 
 
 @pytest.mark.usefixtures("float64")
 def test_weights_are_multiplicities_and_negative_labels_left_out():
     logits, label = sample(3, n=30)
     weights = np.arange(30) % 3
-    repeated = pid.calibrate(np.repeat(logits, weights, 0), np.repeat(label, weights))
-    weighted = pid.calibrate(logits, label, weights=weights)
+    repeated = calibrate(np.repeat(logits, weights, 0), np.repeat(label, weights))
+    weighted = calibrate(logits, label, weights)
     # One sees more samples than the other, and so less of the penalty.
     chex.assert_trees_all_close(weighted, repeated, rtol=1e-2)
-    masked = pid.calibrate(logits, np.where(weights == 1, label, -1))
-    chex.assert_trees_all_close(masked, pid.calibrate(logits[weights == 1], label[weights == 1]), rtol=1e-9)
+    masked = calibrate(logits, np.where(weights == 1, label, -1))
+    chex.assert_trees_all_close(masked, calibrate(logits[weights == 1], label[weights == 1]), rtol=1e-9)
+    chex.assert_trees_all_close(masked, calibrate(logits, label, weights == 1), rtol=1e-9)
 
 
 @pytest.mark.parametrize("size", [1.0, 1e4])
 def test_separable_labels_stay_bounded(size: float):
     label = np.arange(60) % 3
     logits = np.float32(size) * np.eye(3, dtype=np.float32)[label]
-    scale, bias = pid.calibrate(logits, label)
+    scale, bias = calibrate(logits, label)
+    assert scale.dtype == np.float32
     assert np.isfinite(scale) and np.all(np.isfinite(bias))
-    posterior = pid.recalibrate(logits, pid.Calibration(scale, bias))
+    posterior = np.asarray(apply(logits, pid.Calibration(scale, bias)))
     chance = posterior[np.arange(60), label]
     assert np.all(chance > 0.99) and np.all(posterior > 0)
 
@@ -79,14 +101,15 @@ def test_useless_logits_give_the_frequencies():
     for logits in (np.zeros((4, 2)), np.full((4, 2), -1e4), against):
         fitted = pid.calibrate(logits, label)
         assert fitted.scale == 0
-        np.testing.assert_allclose(pid.recalibrate(logits, fitted), expected, rtol=1e-6)
+        np.testing.assert_allclose(apply(logits, fitted), expected, rtol=1e-6)
 
 
 def test_missing_class_has_probability_zero():
     logits, label = sample(4)
-    fitted = pid.calibrate(np.pad(logits, ((0, 0), (0, 1))), label)
+    wider = np.pad(logits, ((0, 0), (0, 1)))
+    fitted = pid.calibrate(wider, label)
     assert fitted.bias[3] == -np.inf
-    posterior = pid.recalibrate(np.pad(logits, ((0, 0), (0, 1))), fitted)
+    posterior = np.asarray(apply(wider, fitted))
     np.testing.assert_allclose(posterior.mean(0), [*np.bincount(label) / label.size, 0], atol=1e-6)
 
 
@@ -94,20 +117,39 @@ def test_nan_in_nan_out():
     logits, label = sample(5, n=12)
     broken = logits.copy()
     broken[3, 1] = np.nan
-    assert np.isnan(pid.calibrate(broken, label).scale)
-    assert np.isnan(pid.calibrate(logits, np.full(12, -1)).scale)
-    assert np.isnan(pid.calibrate(logits, label, weights=-np.ones(12)).scale)
+    assert np.isfinite(calibrate(logits, label).scale)
+    assert np.isnan(calibrate(broken, label).scale)
+    assert np.isnan(calibrate(logits, np.full(12, -1)).scale)
+    assert np.isnan(calibrate(logits, label, -np.ones(12)).scale)
     with pytest.raises(AssertionError):
         pid.calibrate(logits, label[:5])
 
 
 def test_calibrations_vmap():
     logits, label = np.stack([sample(6)[0], 3 * sample(7)[0]]), sample(6)[1]
-    both = jax.vmap(lambda z: pid.calibrate(z, label))(logits)
+    both = jax.jit(jax.vmap(pid.calibrate, (0, None)))(logits, label)
     for k in range(2):
-        chex.assert_trees_all_close(
-            jax.tree.map(lambda x, k=k: x[k], both), pid.calibrate(logits[k], label), rtol=1e-3, atol=1e-4
-        )
+        alone = calibrate(logits[k], label)
+        chex.assert_trees_all_close(jax.tree.map(lambda x, k=k: x[k], both), alone, rtol=1e-3, atol=1e-4)
+
+
+agreeing = jax.jit(
+    lambda first, second, weights1, weights2: pid.project_posteriors(
+        first, second, weights1=weights1, weights2=weights2
+    )
+)
+
+
+def project(first: np.ndarray, second: np.ndarray, weights: np.ndarray | None = None) -> pid.ConsistentPosteriors:
+    """Of (20, 3) and (35, 3) posteriors at most; rows that are added weigh nothing."""
+    filled = []
+    for p, w, most in ((first, None, 20), (second, weights, 35)):
+        w = np.ones(len(p)) if w is None else w
+        added = most - len(p)
+        filled.append((np.concatenate([p, np.repeat(p[-1:], added, axis=0)]), np.pad(w, (0, added))))
+    (p, v), (q, w) = filled
+    found = jax.tree.map(np.asarray, agreeing(p, q, v, w))
+    return found._replace(posterior1=found.posterior1[: len(first)], posterior2=found.posterior2[: len(second)])
 
 
 @pytest.mark.usefixtures("float64")
@@ -115,30 +157,36 @@ def test_projection_agrees_and_keeps_odds():
     rng = np.random.default_rng(8)
     first, second = rng.dirichlet(np.ones(3), 20), rng.dirichlet([1, 2, 3], 35)
     weights = rng.gamma(1.0, size=35)
-    both = pid.project_posteriors(first, second, weights2=weights)
+    both = project(first, second, weights)
     np.testing.assert_allclose(both.posterior1.mean(0), both.label, atol=1e-14)
     np.testing.assert_allclose(np.average(both.posterior2, axis=0, weights=weights), both.label, atol=1e-14)
     np.testing.assert_allclose(both.posterior1.sum(1), 1, atol=1e-14)
     odds = np.log(both.posterior1 / first)
     np.testing.assert_allclose(odds - odds[:, :1], (odds - odds[:, :1])[:1].repeat(20, 0), atol=1e-9)
-    again = pid.project_posteriors(both.posterior1, both.posterior2, weights2=weights)
+    again = project(both.posterior1, both.posterior2, weights)
     np.testing.assert_allclose(again.posterior1, both.posterior1, atol=1e-14)  # identity where they agree
     assert again.distance < 1e-14 < both.distance
 
 
 @pytest.mark.usefixtures("float64")
 def test_projection_of_certain_posteriors():
-    first, second = np.eye(2)[[0, 0, 0, 1]], np.eye(2)[[0, 1]]
-    same = pid.project_posteriors(first, np.eye(2)[[0, 1, 0, 0]])
+    first, second = np.eye(3)[[0, 0, 1, 2]], np.eye(3)[[0, 1, 2, 2]]
+    same = project(first, np.eye(3)[[0, 1, 0, 2]])
     np.testing.assert_array_equal(same.posterior1, first)
-    both = pid.project_posteriors(first, second)  # zeros contradict: 3/4 against 1/2
-    np.testing.assert_allclose(both.label, [0.625, 0.375])
+    both = project(first, second)  # zeros contradict: 1/2, 1/4, 1/4 against 1/4, 1/4, 1/2
+    np.testing.assert_allclose(both.label, [0.375, 0.25, 0.375])
     np.testing.assert_allclose(both.posterior1.mean(0), both.label, atol=1e-14)
     np.testing.assert_allclose(both.distance, 0.125, atol=1e-12)
 
 
+@pytest.mark.usefixtures("float64")
 def test_projection_refuses():
+    good = np.full((3, 3), 1 / 3)
+    for bad in (np.full((3, 3), 0.3), np.array([[1.5, -0.5, 0]]), np.array([[np.nan, 1.0, 0]])):
+        assert all(np.all(np.isnan(x)) for x in project(good, bad))
+    assert np.isfinite(project(good, good[:1]).distance)
+
+
+def test_projection_refuses_a_label_that_is_no_distribution():
     good = np.full((3, 2), 0.5)
-    for bad in (np.full((3, 2), 0.4), np.array([[1.5, -0.5]]), np.array([[np.nan, 1.0]])):
-        assert all(np.all(np.isnan(x)) for x in pid.project_posteriors(good, bad))
     assert np.isnan(pid.project_posteriors(good, good, label=np.array([0.5, 0.6])).distance)

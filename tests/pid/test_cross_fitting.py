@@ -1,6 +1,6 @@
 """Held-out estimates: identities, coverage, validity for wrong posteriors; cross-fitting with a classifier in JAX."""
 
-from collections.abc import Callable
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,31 +10,34 @@ from jax import Array
 
 from mmjax import pid
 from mmjax.pid._cross_fitting import PredictFn, _folds
+from tests.pid.alternating import union_information
 
 NUM_SAMPLES = 400
 NUM_REPETITIONS = 200
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 
+held_out = jax.jit(jax.vmap(functools.partial(pid.held_out_pid, num_cells=8)))
+"""Of (200, 400, 2) posteriors: the one program of the tests that repeat."""
 
-def draw(key: Array, p: Array) -> tuple[Array, ...]:
-    """True posteriors p(y|x1), p(y|x2), p(y|x1,x2) and labels of a sample of a table."""
-    cells = jax.random.choice(key, p.size, (NUM_SAMPLES,), p=p.ravel())
-    i, j, y = jnp.unravel_index(cells, p.shape)
-    first, second = p.sum(1), p.sum(0)
-    a, b, c = (q / q.sum(-1, keepdims=True) for q in (first, second, p))
+
+def draw(p: np.ndarray, num: int = NUM_REPETITIONS) -> tuple[np.ndarray, ...]:
+    """True posteriors p(y|x1), p(y|x2), p(y|x1,x2) (num, 400, 2) and labels of samples of a table."""
+    cells = np.random.default_rng(0).choice(p.size, (num, NUM_SAMPLES), p=p.ravel())
+    i, j, y = np.unravel_index(cells, p.shape)
+    a, b, c = (q / q.sum(-1, keepdims=True) for q in (p.sum(1), p.sum(0), p))
     return a[i], b[j], c[i, j], y
 
 
-@pytest.fixture(scope="module")
-def repeated() -> Callable[[Array, float], pid.HeldOutPID]:
-    def one(key: Array, p: Array, sharpness: Array) -> pid.HeldOutPID:
-        a, b, c, y = draw(key, p)
-        sharp = (q**sharpness / (q**sharpness).sum(-1, keepdims=True) for q in (a, b, c))
-        return pid.held_out_pid(*sharp, y, num_cells=8)
+def truth_of(p: np.ndarray) -> dict[str, float]:
+    """The parts and informations in bits."""
 
-    keys = jax.random.split(jax.random.key(0), NUM_REPETITIONS)
-    compiled = jax.jit(jax.vmap(one, in_axes=(0, None, None)))
-    return lambda p, sharpness=1.0: compiled(keys, p, jnp.asarray(sharpness))
+    def bits(q: np.ndarray) -> float:
+        return np.sum(q * np.log2(q / (q.sum(1, keepdims=True) * q.sum(0, keepdims=True))))
+
+    first, second, both = bits(p.sum(1)), bits(p.sum(0)), bits(p.reshape(-1, p.shape[2]))
+    union = union_information(p.sum(1), p.sum(0)) / np.log(2)
+    parts = dict(zip(PARTS, (first + second - union, union - second, union - first, both - union), strict=True))
+    return parts | {"information1": first, "information2": second, "union": union}
 
 
 def noisy_gate(name: str) -> np.ndarray:
@@ -52,55 +55,69 @@ def noisy_gate(name: str) -> np.ndarray:
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", ["xor", "0", "1", "4"])
-def test_intervals_cover_the_truth(name: str, repeated: Callable[..., pid.HeldOutPID]):
-    p = jnp.asarray(noisy_gate(name) + 1e-12)
+def test_intervals_cover_the_truth(name: str):
+    p = noisy_gate(name) + 1e-12
     p = p / p.sum()
-    truth, found = pid.broja(p), repeated(p)
+    truth, found = truth_of(p), held_out(*draw(p))
     for part in PARTS:
-        estimate, value = getattr(found, part), getattr(truth, part)
-        covered = jnp.mean((estimate.lower <= value) & (value <= estimate.upper))
+        estimate, value = getattr(found, part), truth[part]
+        covered = np.mean((estimate.lower <= value) & (value <= estimate.upper))
         assert covered >= 0.9, (part, covered)
-        assert jnp.mean(estimate.upper - estimate.lower) < 0.25
+        assert np.mean(estimate.upper - estimate.lower) < 0.25
     np.testing.assert_allclose(found.redundancy.value + found.unique1.value, found.information1.value, atol=1e-12)
     np.testing.assert_allclose(found.synergy.value + found.union.value, found.information12.value, atol=1e-12)
 
 
+def sharpened(posterior: np.ndarray, sharpness: float) -> np.ndarray:
+    return posterior**sharpness / (posterior**sharpness).sum(-1, keepdims=True)
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("sharpness", [0.3, 3.0])
-def test_wrong_posteriors_underestimate(sharpness: float, repeated: Callable[..., pid.HeldOutPID]):
-    p = jnp.asarray(noisy_gate("0"))
-    truth, found = pid.broja(p), repeated(p, sharpness)
-    informations = (truth.redundancy + truth.unique1, truth.redundancy + truth.unique2, truth.union_upper)
-    for estimate, value in zip((found.information1, found.information2, found.union), informations, strict=True):
-        error = jnp.std(estimate.value) / NUM_REPETITIONS**0.5
-        assert jnp.mean(estimate.value) <= value + 3 * error
-    # The plug-in of over-confident posteriors does not: that is why labels are asked.
-    a, b, c, _ = draw(jax.random.key(1), p)
-    plug_in = pid.from_posteriors(*(q**3 / (q**3).sum(1, keepdims=True) for q in (a, b, c)), num_cells=8)
-    assert plug_in.union_lower + plug_in.synergy > 1.5 * jnp.mean(found.information12.value)
+def test_wrong_posteriors_underestimate(sharpness: float):
+    p = noisy_gate("0")
+    *posteriors, y = draw(p)
+    truth, found = truth_of(p), held_out(*(sharpened(q, sharpness) for q in posteriors), y)
+    for name in ("information1", "information2", "union"):
+        values = getattr(found, name).value
+        assert np.mean(values) <= truth[name] + 3 * np.std(values) / NUM_REPETITIONS**0.5
+    if sharpness > 1:  # the plug-in of over-confident posteriors does not: that is why labels are asked
+        plug_in = pid.from_posteriors(*(sharpened(q[0], sharpness) for q in posteriors))
+        assert plug_in.union_lower + plug_in.synergy > 1.5 * np.mean(found.information12.value)
 
 
 @pytest.mark.usefixtures("float64")
 def test_held_out_degenerate_and_refused():
-    a, b, c, y = draw(jax.random.key(2), jnp.asarray(noisy_gate("1")))
-    assert np.isnan(pid.held_out_pid(a, b, c, y - 1, num_cells=8).union.value)
-    assert np.isnan(pid.held_out_pid(2 * a, b, c, y, num_cells=8).union.value)
+    a, b, c, y = draw(noisy_gate("1"))
+    wrong = [np.argmax(y[2] == 0), np.argmax(y[2] == 1)]  # one of each class, so that totals agree
+    y[0] -= 1
+    a[1] *= 2
+    seen = y[2].copy()
+    seen[wrong] = 1 - seen[wrong]
+    b[2] = np.eye(2)[seen]
+    found = held_out(a, b, c, y)
+    assert np.isnan(found.union.value[:2]).all()
+    assert found.information2.value[2] == -np.inf
+    assert np.isfinite(found.union.value[3:]).all()
     with pytest.raises(ValueError, match=r"level must be in \(0, 1\); got 95"):
-        pid.held_out_pid(a, b, c, y, level=95)
-    wrong = jnp.asarray([jnp.argmax(y == 0), jnp.argmax(y == 1)])  # one of each class, so that totals agree
-    certain = jnp.eye(2)[y.at[wrong].set(1 - y[wrong])]
-    assert pid.held_out_pid(a, certain, c, y, num_cells=8).information2.value == -jnp.inf
-    single = jnp.asarray([[1.0]])
-    found = pid.held_out_pid(single, single, single, jnp.asarray([0]))
+        pid.held_out_pid(a[3], b[3], c[3], y[3], level=95)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_single_sample_has_no_standard_error():
+    single = np.array([[1.0]])
+    found = pid.held_out_pid(single, single, single, np.array([0]))
     assert found.information12.value == 0 and np.isnan(found.information12.standard_error)
 
 
-def logistic_regression(key: Array, x1: Array, x2: Array, label: Array) -> PredictFn:
-    """Softmax regression on quadratic features, by gradient descent."""
+def features(*xs: Array) -> Array:
+    x = jnp.concatenate(xs, axis=1)
+    return jnp.concatenate([x, x[:, :1] * x[:, -1:], jnp.ones_like(x[:, :1])], axis=1)
 
-    def features(*xs: Array) -> Array:
-        x = jnp.concatenate(xs, axis=1)
-        return jnp.concatenate([x, x[:, :1] * x[:, -1:], jnp.ones_like(x[:, :1])], axis=1)
+
+@jax.jit
+def weights_of(x1: Array, x2: Array, label: Array) -> tuple[Array, ...]:
+    """Softmax regression on quadratic features, by gradient descent, for each modality and both."""
 
     def fit(x: Array) -> Array:
         def loss(w: Array) -> Array:
@@ -108,8 +125,16 @@ def logistic_regression(key: Array, x1: Array, x2: Array, label: Array) -> Predi
 
         return jax.lax.fori_loop(0, 300, lambda _, w: w - 0.5 * jax.grad(loss)(w), jnp.zeros((x.shape[1], 2)))
 
-    w1, w2, w12 = (fit(features(*xs)) for xs in ((x1,), (x2,), (x1, x2)))
-    return lambda x1, x2: (features(x1) @ w1, features(x2) @ w2, features(x1, x2) @ w12)
+    return tuple(fit(features(*xs)) for xs in ((x1,), (x2,), (x1, x2)))
+
+
+@jax.jit
+def logits_of(weights: tuple[Array, ...], x1: Array, x2: Array) -> tuple[Array, ...]:
+    return tuple(features(*xs) @ w for xs, w in zip(((x1,), (x2,), (x1, x2)), weights, strict=True))
+
+
+def logistic_regression(key: Array, x1: Array, x2: Array, label: Array) -> PredictFn:
+    return functools.partial(logits_of, weights_of(x1, x2, label))
 
 
 def modalities(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,7 +170,8 @@ def test_warns_of_rare_classes_and_calibrates_noise_away():
     label = (np.arange(1000) % 100 == 0).astype(int)
 
     def noise(key: Array, *_: Array) -> PredictFn:
-        return lambda x1, x2: tuple(100 * jax.random.normal(k, (1000, 2)) for k in jax.random.split(key, 3))
+        seed = int(jax.random.bits(key))
+        return lambda x1, x2: tuple(100 * np.random.default_rng(seed).normal(size=(3, 1000, 2)))
 
     found = pid.cross_fitted(jax.random.key(0), noise, x1, x2, label, num_folds=2, num_cells=32)
     assert found.warnings[0] == ("class 1 has about 5 samples a fold; fewer than 10 leave its posteriors uncertain")
@@ -170,7 +196,7 @@ def test_refuses_bad_samples():
     key = jax.random.key(0)
 
     def constant(*_: Array) -> PredictFn:
-        return lambda x1, x2: (jnp.zeros((40, 2)),) * 3
+        return lambda x1, x2: (np.zeros((40, 2)),) * 3
 
     cases = (
         ((x1[:5], x2, label), {}, "must be of one length; got 5, 40"),
@@ -184,6 +210,6 @@ def test_refuses_bad_samples():
             pid.cross_fitted(key, constant, *arguments, **options)
     with pytest.raises(ValueError, match="must return logits of shapes"):
         pid.cross_fitted(key, lambda *_: lambda x1, x2: (x1, x2, x1), x1, x2, label)
-    broken = (jnp.full((40, 2), jnp.nan),) * 3
+    broken = (np.full((40, 2), np.nan),) * 3
     with pytest.raises(ValueError, match="logits that are not finite"):
         pid.cross_fitted(key, lambda *_: lambda x1, x2: broken, x1, x2, label)
