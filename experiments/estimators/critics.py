@@ -138,7 +138,7 @@ def objective(
         out = outputs(variables, batch)
         return {"loss": one_of(losses, out), "information": one_of(estimates, out)}
 
-    return Objective(networks.init, loss, blockwise(metrics, batch_size))
+    return Objective(networks.init, loss, blockwise(metrics, batch_size), full_batches=True)
 
 
 def _negative(estimate: Callable[[Outputs], Array]) -> Callable[[Outputs], Array]:

@@ -76,8 +76,7 @@ def generative_data(
     Raises:
       ValueError: if `ratios` is not three numbers in [0, 1].
     """
-    if not (len(ratios) == 3 and all(0 <= ratio <= 1 for ratio in ratios)):
-        raise ValueError(f"ratios must be three numbers in [0, 1], of (z1, z2, z12); got {ratios}")
+    _check_ratios(ratios)
     counts = jnp.array([int(ratio * LATENT_DIM) for ratio in ratios])
     return _sample(key, counts, num_samples=num_samples, num_classes=num_classes, transform_dim=transform_dim)
 
@@ -98,6 +97,11 @@ def _sample(key: Array, counts: Array, *, num_samples: int, num_classes: int, tr
         x2=jnp.concatenate([second, common], axis=1),
         label=_quantile_classes(score, num_classes),
     )
+
+
+def _check_ratios(ratios: Sequence[float]) -> None:
+    if not (len(ratios) == 3 and all(0 <= ratio <= 1 for ratio in ratios)):
+        raise ValueError(f"ratios must be three numbers in [0, 1], of (z1, z2, z12); got {ratios}")
 
 
 def _random_coordinates(key: Array, counts: Array, num_samples: int) -> Array:
@@ -137,7 +141,13 @@ def generative_posteriors(
 
     Returns:
       the posteriors, of samples of their own.
+
+    Raises:
+      ValueError: if `ratios` is not three numbers in [0, 1], one of them at least 1/5.
     """
+    _check_ratios(ratios)
+    if not any(int(ratio * LATENT_DIM) for ratio in ratios):
+        raise ValueError(f"one of the ratios must be at least {1 / LATENT_DIM}; with {ratios} the label means nothing")
     sizes = range(LATENT_DIM + 1)
     numbers = np.array([math.comb(LATENT_DIM, size) for size in sizes])  # of subsets of a size
     chance = [np.array([_chance(size, int(ratio * LATENT_DIM)) for size in sizes]) for ratio in ratios]

@@ -80,7 +80,7 @@ def held_out_bound(
       x: (n, ...), finite; one row a sample. Constant features are allowed: they inform about nothing.
       y: (n, ...), finite, row i belonging to row i of x.
       key: PRNG key.
-      estimator: of one score matrix; `functools.partial` sets its options.
+      estimator: of one score matrix; `functools.partial` sets its options, best once: each new one is compiled anew.
       batch_size: rows in a test batch, b >= 2. Test rows that fill no batch are not used.
       test_fraction: share of rows held out, in (0, 1).
       subsamples: numbers of parts, each >= 2; empty for no check.

@@ -24,7 +24,8 @@ def club(log_conditional: Array, *, negatives: Array | None = None) -> Array:
     Args:
       log_conditional: log p(y_j | x_i) in nats, shape (b, b), b >= 2; the diagonal holds the joint pairs.
       negatives: boolean (b, b), which off-diagonal pairs may serve as negatives; None for all. With
-        `same_cluster(ids)` and log p(y | x, c) it is a bound on I(X;Y|C). Rows without a negative are left out.
+        `same_cluster(ids)` and log p(y | x, c) it is a bound on I(X;Y|C) where every row has one; rows without are
+        left out, and then it says nothing of their clusters.
 
     Returns:
       a scalar in nats; NaN if no row has a negative.

@@ -69,7 +69,7 @@ def variational_club(mean: Array, log_variance: Array, y: Array, *, negatives: A
     `gaussian_log_conditional`.
 
     NO bound: it stays above I only while KL(p(x,y) || q(y|x) p(x)) <= KL(p(x)p(y) || q(y|x) p(x)), that is while q is
-    nearer to the joint than the joint is to independence, and it may be negative. Unbiased for given q, of variance
+    nearer to the joint than to the product of the marginals, and it may be negative. Unbiased for given q, of variance
     O(1 / b); no log b ceiling.
 
     Args:

@@ -44,7 +44,7 @@ def calibrate(logits: ArrayLike, label: ArrayLike, *, weights: ArrayLike | None 
 
     Returns:
       the calibration; a class that no label names gets bias -inf, hence probability 0. NaN where no sample is
-      left, or logits or weights are not finite.
+      left, a label is ny or more, or logits or weights are not finite.
 
     Not differentiable.
     """
@@ -55,6 +55,7 @@ def calibrate(logits: ArrayLike, label: ArrayLike, *, weights: ArrayLike | None 
     weights = jnp.ones_like(logits[:, 0]) if weights is None else jnp.asarray(weights).astype(logits.dtype)
     chex.assert_equal_shape([weights, label])
     valid = jnp.all(jnp.isfinite(logits)) & jnp.all(jnp.isfinite(weights)) & jnp.all(weights >= 0)
+    valid &= jnp.all(label < logits.shape[1])
     weights = jnp.where(label >= 0, weights, 0)
     num_samples = divide_or_zero(jnp.sum(weights) ** 2, jnp.sum(weights**2))
     weights = nan_unless(valid & (num_samples > 0), weights) / jnp.sum(weights)

@@ -36,7 +36,8 @@ def gaussian(covariance: Array, sizes: tuple[int, int, int], *, base: float = 2.
     rule of the target (Matthias, Makkeh, Wibral, Gutknecht 2025, arXiv 2512.16662).
 
     No iteration: `gap` is what rounding leaves between the value of a feasible P and that of feasible multipliers
-    of P <= P1 and P <= P2, both evaluated on P1 and P2 themselves.
+    of P <= P1 and P <= P2, both evaluated on P1 and P2 themselves. The parts are differences of informations whose own
+    rounding it does not cover: some 1e-4 bit in float32 where a modality nearly determines y.
 
     Differentiable once in the covariance, forward and reverse, by the envelope theorem along directions that keep
     the ranks of x1, x2, y and (x1, x2); where an l_i is 1 the gradient is a subgradient. A second derivative raises

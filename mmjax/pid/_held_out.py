@@ -85,9 +85,9 @@ def held_out_pid(
     Returns:
       estimates with intervals. The certified gap moves the value of I_Q, and what is computed from it, by half of it,
       and widens its intervals by as much; all are wider by (ny-1)/(2n) nats for what is of second order, the only
-      term where a part is 0 for a whole neighbourhood of distributions. -inf where a posterior gives a label that
-      occurs probability 0; NaN where a posterior is none or a label out of range; standard errors NaN for a single
-      sample.
+      term where a part is 0 for a whole neighbourhood of distributions. An information is -inf where a posterior gives
+      a label that occurs probability 0, and what would subtract two of them NaN; NaN where a posterior is none or a
+      label out of range; standard errors NaN for a single sample.
 
     Raises:
       ValueError: if `level` is not in (0, 1), or `num_cells` not positive.
@@ -110,9 +110,16 @@ def held_out_pid(
     def of_label(logs: Array) -> Array:
         return jnp.take_along_axis(logs, label[:, None], axis=1)[:, 0]
 
+    def of_possible(logs: Array, *posteriors: Array) -> Array:
+        # Judged on the posteriors as given: the projection's rounding leaves no zero.
+        possible = functools.reduce(jnp.logical_and, [of_label(p) != 0 for p in posteriors])
+        return jnp.where(possible, of_label(logs) - prior, -jnp.inf)
+
     prior = log_or_zero(frequencies)[label]
-    i1, i2, i12 = (of_label(jnp.log(p)) - prior for p in (both.posterior1, both.posterior2, joint))
-    u = of_label(union.potentials1) + of_label(union.potentials2) - prior
+    i1 = of_possible(jnp.log(both.posterior1), posterior1)
+    i2 = of_possible(jnp.log(both.posterior2), posterior2)
+    i12 = of_possible(jnp.log(joint), posterior12)
+    u = of_possible(union.potentials1 + union.potentials2, posterior1, posterior2)
     half_gap = (union.upper - union.lower) / 2
     # What offsets gain by seeing the label frequencies: half a chi-squared with ny - 1 degrees of freedom, over n.
     second_order = (frequencies.size - 1) / (2 * label.size)

@@ -110,7 +110,7 @@ def from_posteriors(
         unique1=middle - second,
         unique2=middle - first,
         synergy=total - middle,
-        gap=upper - lower,
+        gap=jnp.maximum(upper - lower, 0),  # the compiler may compute an end twice and round it differently
         union_lower=lower,
         union_upper=upper,
         iterations=union.iterations,

@@ -67,11 +67,13 @@ def conditional_entropy_standard_error(
     Raises:
       ValueError: if the two do not name the same number of modalities, or none.
 
-    Meant to be read, not differentiated.
+    Differentiable, with gradient 0 where all terms are constant.
     """
     rows = jax.nn.logsumexp(_additive_logits(pair_logits, label_logits), axis=1)
     variances = [jnp.var(terms, ddof=1) / terms.size for terms in (rows, *label_logits)]
-    return jnp.sqrt(functools.reduce(jnp.add, variances))
+    variance = functools.reduce(jnp.add, variances)
+    constant = variance == 0
+    return jnp.where(constant, 0, jnp.sqrt(jnp.where(constant, 1, variance)))
 
 
 def _additive_logits(pair_logits: Sequence[Array] | Array, label_logits: Sequence[Array] | Array) -> Array:

@@ -33,14 +33,16 @@ class Estimate(NamedTuple):
 
 
 class UnpairedBounds(NamedTuple):
-    """Estimated bounds, in nats; each is valid in expectation for the logits at hand."""
+    """Estimated bounds for the logits at hand; those linear in the samples are valid in expectation."""
 
     conditional_entropy: Estimate
-    """Upper bound on H(Y|X1,...,XM)."""
+    """Upper bound on H(Y|X1,...,XM), in nats."""
     information: Estimate
-    """Lower bound on I(X1,...,XM;Y)."""
+    """Lower bound on I(X1,...,XM;Y), in nats."""
     accuracy: Estimate
-    """Lower bound on the accuracy of the best classifier of all modalities."""
+    """Lower bound on the accuracy of the best classifier of all modalities: convex in L, so too large by up to its
+    standard error on average where it bends (at L = log k), and never below chance, where its standard error is 0. For
+    a claim, map an upper confidence limit of L by `accuracy_lower_bound`."""
     classifier_accuracy: Estimate
     """Lower bound on the accuracy of the classifier argmax_y sum_m Bm(xm,y); may be negative."""
 
@@ -56,16 +58,17 @@ def unpaired_bounds(pair_logits: Samples, logits: Samples, labels: Samples) -> U
 
     It bounds the synergy too, under a named assumption only: S = I(X1,X2;Y) - I_Q, and an upper end of I_Q needs
     p(y|x1) and p(y|x2). If classifiers equal these posteriors, S >= information - union_upper of
-    `mmjax.pid.from_posteriors`; if they do not, that difference bounds nothing.
+    `mmjax.pid.from_posteriors(..., base=math.e)`; if they do not, that difference bounds nothing.
 
     Args:
       pair_logits: for each modality its logits Bm(xm, .) on the n unlabelled tuples, (n, ny).
       logits: for each modality its logits on its own labelled samples, (nm, ny).
-      labels: for each modality the classes of these, (nm,), int.
+      labels: for each modality the classes of these, (nm,), int in [0, ny); the sets are independent of each other.
 
     Returns:
       the bounds. The standard errors, sqrt(sum of squared influences), take logits as fixed: samples the logits were
-      trained or chosen on make L too small. NaN errors where a mean is of a single sample.
+      trained or chosen on make L too small. NaN errors where a mean is of a single sample; all NaN for a label that is
+      no class.
 
     Raises:
       ValueError: if the three do not name the same number of modalities, or none.
@@ -78,7 +81,8 @@ def unpaired_bounds(pair_logits: Samples, logits: Samples, labels: Samples) -> U
     chex.assert_rank(list(logits), 2)
     for rows in zip(logits, labels, strict=True):
         chex.assert_equal_shape_prefix(rows, 1)
-    own = [jnp.take_along_axis(b, y[:, None], axis=1)[:, 0] for b, y in zip(logits, labels, strict=True)]
+    chex.assert_equal_shape_suffix([*pair_logits, *logits], 1)
+    own = [_of_label(b, y) for b, y in zip(logits, labels, strict=True)]
     entropy = Estimate(
         conditional_entropy_bound(pair_logits, own), conditional_entropy_standard_error(pair_logits, own)
     )
@@ -89,6 +93,11 @@ def unpaired_bounds(pair_logits: Samples, logits: Samples, labels: Samples) -> U
         accuracy=_of(entropy, functools.partial(accuracy_lower_bound, num_classes=num_classes, base=math.e)),
         classifier_accuracy=_of(entropy, lambda nats: 1 - nats / math.log(2)),
     )
+
+
+def _of_label(logits: Array, labels: Array) -> Array:
+    known = (labels >= 0) & (labels < logits.shape[1])
+    return jnp.where(known, jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0], jnp.nan)
 
 
 def _information(

@@ -59,7 +59,7 @@ def critic_objective(critic: Network, estimator: Callable[[Array], Array], *, ba
         nats = information(variables, batch)
         return {"loss": -nats, "information": nats}
 
-    return Objective(critic.init, loss, blockwise(metrics, batch_size))
+    return Objective(critic.init, loss, blockwise(metrics, batch_size), full_batches=True)
 
 
 def critic_fit(
@@ -80,10 +80,11 @@ def critic_fit(
       valid_fraction: share of the samples, the last ones, by which the segment is chosen.
 
     Returns:
-      `fit_fn(key, x, y)`: the variables of the best segment.
+      `fit_fn(key, x, y)`: the variables of the best segment, NaN where the fit diverged at once.
 
     Raises:
-      ValueError: unless the fraction is in (0, 1), and when called with samples that fill no batch of each part.
+      ValueError: unless the fraction is in (0, 1), and when called with samples that fill no batch of each part, or
+        without `drop_last`.
     """
     if not 0 < valid_fraction < 1:
         raise ValueError(f"valid_fraction must be in (0, 1); got {valid_fraction}")

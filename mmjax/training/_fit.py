@@ -68,10 +68,17 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
       batch of each, drawn independently, and an epoch of each is its own. Metrics are a dict of `train` (`loss`, the
       mean over the segment's steps), `valid` and `test` (what the objective's `evaluate` gives), `segment`, and
       `running`, False in the segments after the run has stopped.
+
+    Raises:
+      ValueError: when called, if the objective needs full batches and `drop_last` is False, or a set of samples fills
+        no batch.
     """
 
     def objective_of(hparams: Hparams) -> Objective:
-        return objective if isinstance(objective, Objective) else objective(hparams)
+        chosen = objective if isinstance(objective, Objective) else objective(hparams)
+        if chosen.full_batches and not config.drop_last:
+            raise ValueError("this objective needs full batches; use TrainConfig(drop_last=True)")
+        return chosen
 
     def init(key: Array, hparams: Hparams) -> TrainState:
         init_key, run_key = jax.random.split(key)
@@ -97,9 +104,9 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
             "train": {"loss": jnp.mean(losses)},
             **{name: minimised.evaluate(_variables(moved), getattr(data, name)) for name in ("valid", "test")},
         }
+        best = _better(state.best, moved, metrics["valid"]["loss"], state.segment)  # what was evaluated
         params, memory = minimised.on_segment(moved.params, moved.memory, metrics)
-        moved = moved._replace(params=params, memory=memory, segment=state.segment + 1)
-        moved = moved._replace(best=_better(state.best, moved, metrics["valid"]["loss"], state.segment))
+        moved = moved._replace(params=params, memory=memory, best=best, segment=state.segment + 1)
         kept = jax.tree.map(lambda new, old: jnp.where(running, new, old), moved, state)
         return kept, {**metrics, "segment": state.segment, "running": running}
 
@@ -120,14 +127,19 @@ def best_of(train: Train, key: Array, hparams: Hparams, data: Splits) -> Best:
       data: train, valid and test parts.
 
     Returns:
-      the model.
+      the model; its numbers are NaN where no segment had a finite validation loss.
     """
     state, _ = jax.lax.scan(
         lambda state, _: (train.segment(state, hparams, data)[0], None),
         train.init(key, hparams),
         length=train.config.num_segments,
     )
-    return state.best
+    found = jnp.isfinite(state.best.loss)
+
+    def or_nan(x: Array) -> Array:
+        return jnp.where(found, x, jnp.nan) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    return state.best._replace(variables=jax.tree.map(or_nan, state.best.variables))
 
 
 def stopped(config: TrainConfig, state: TrainState) -> Array:

@@ -41,6 +41,8 @@ class Objective(NamedTuple):
     """From the losses' gradients to those the optimiser gets, and the new memory."""
     on_segment: Callable[[Tree, Tree, Metrics], tuple[Tree, Tree]] = lambda params, memory, metrics: (params, memory)
     """From parameters, memory and the metrics of an evaluation to new parameters and memory."""
+    full_batches: bool = False
+    """Whether the loss does not heed weights, and so needs batches without samples that only fill them up."""
 
 
 def blockwise(

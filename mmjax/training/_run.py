@@ -52,7 +52,8 @@ def run(
       the run.
 
     Raises:
-      ValueError: if the folder holds a run of another configuration, hyper-parameters or key.
+      ValueError: if the folder holds a run of another configuration, hyper-parameters, key or number of parameters;
+        what a strategy or an objective is beyond that is not compared.
       CheckpointError: if a checkpoint cannot be written, for example because the disk is full.
     """
     hparams = {name: jnp.asarray(value, float) for name, value in hparams.items()}

@@ -48,7 +48,7 @@ def unpaired_objective(models: Mapping[str, Model], *, num_samples: int, caution
       `mmjax.synergy.UnpairedBounds` in nats, each with its standard error under `<name>_error`.
 
     Raises:
-      ValueError: if there is no model.
+      ValueError: if there is no model, and when run in batches of a single sample, which have no standard error.
     """
     names = _names(models)
 
@@ -59,6 +59,8 @@ def unpaired_objective(models: Mapping[str, Model], *, num_samples: int, caution
     def loss(
         params: Tree, statistics: dict[str, Tree], memory: Tree, batch: Unpaired, key: Array
     ) -> tuple[Array, NewStatistics]:
+        if batch.tuples.label.shape[0] < 2:
+            raise ValueError("the standard error of a batch needs at least 2 samples; use a larger batch_size")
         variables = {"params": params, **statistics}
         pair_logits, label_logits, new = [], [], {}
         for name, k in zip(names, jax.random.split(key, len(names)), strict=True):
@@ -80,7 +82,7 @@ def unpaired_objective(models: Mapping[str, Model], *, num_samples: int, caution
         value, error = bounds.conditional_entropy
         return {"loss": value + jnp.asarray(caution, value.dtype) * error, **values, **errors}
 
-    return Objective(init, loss, evaluate)
+    return Objective(init, loss, evaluate, full_batches=True)
 
 
 def held_out_bounds(models: Mapping[str, Model], variables: Variables, data: Unpaired) -> UnpairedBounds:
