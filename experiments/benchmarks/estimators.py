@@ -62,26 +62,29 @@ def measure(repetitions: int) -> Iterator[Comparison]:
 
 def _suite(repetitions: int) -> Iterator[Comparison]:
     """Time whole sweeps, compilation included on both sides, so that there is nothing to warm up."""
-    ours: list[float] = []
-    theirs: dict[str, list[float]] = {
-        "runs compiled one by one": [],
-        "a program for each distribution and estimator": [],
-    }
     trials = list(itertools.product(range(len(TASKS)), range(len(CONTENDERS)), range(NUM_SEEDS)))
-    for _ in range(repetitions):
-        ours.append(_seconds(lambda: _one_sweep(trials)) / len(trials))
-        seconds = np.array([_compiled_alone(*chosen) for chosen in zip(TASKS, ALONE, strict=True)])
-        theirs["runs compiled one by one"].append(float(seconds[:, 0].mean()))
-        theirs["a program for each distribution and estimator"].append(float(seconds.sum(1).mean() / NUM_SEEDS))
-    for peer, seconds_each in theirs.items():
-        ratios = np.array(seconds_each) / np.array(ours)
+    measured = [
+        (
+            _seconds(lambda: _one_sweep(trials)) / len(trials),
+            [_compiled_alone(*chosen) for chosen in zip(TASKS, ALONE, strict=True)],
+        )
+        for _ in range(repetitions)
+    ]
+    ours = np.array([sweep for sweep, _ in measured])
+    alone = np.array([seconds for _, seconds in measured])
+    peers = {
+        "runs compiled one by one": alone[:, :, 0].mean(1),
+        "a program for each distribution and estimator": alone.mean((1, 2)),
+    }
+    for peer, theirs in peers.items():
+        ratios = theirs / ours
         yield Comparison(
             work=f"suite of {RUN['num_segments'] * RUN['steps_per_segment']} training steps",
             size=f"{len(TASKS)} distributions, {len(CONTENDERS)} estimators, {NUM_SEEDS} seeds",
             batch=len(trials),
             peer=peer,
-            our_seconds=min(ours),
-            their_seconds=min(seconds_each),
+            our_seconds=float(ours.min()),
+            their_seconds=float(theirs.min()),
             ratio_median=float(np.median(ratios)),
             ratio_min=float(ratios.min()),
             ratio_max=float(ratios.max()),
