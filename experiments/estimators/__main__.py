@@ -21,7 +21,19 @@ from experiments.estimators.figure import draw
 from experiments.estimators.sources import SOURCES, file_source, source_of
 from experiments.estimators.suite import SAMPLE_ESTIMATORS, catalogue, groups, sample_estimates
 from experiments.estimators.tables import all_tables
-from experiments.harness import Experiment, Item, Launch, LaunchOptions, Row, Rows, Sweep, Table, input_errors, main
+from experiments.harness import (
+    Experiment,
+    Item,
+    Launch,
+    LaunchOptions,
+    Row,
+    Rows,
+    Sweep,
+    Table,
+    UserError,
+    input_errors,
+    main,
+)
 from mmjax import sweep
 from mmjax.data import INFORMATION_TASKS, mixture_tasks
 
@@ -144,6 +156,8 @@ def items(config: Config) -> Mapping[str, Item]:
             space = sweep.Space(static=static, num_seeds=config.num_repetitions, seed=config.seed)
             if names:
                 found[part] = Sweep(make_trial, space, config.launch)
+    if not found:
+        raise UserError("nothing to run: part suite takes no file, and part decomposition two modalities")
     return found
 
 

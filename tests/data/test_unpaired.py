@@ -26,11 +26,13 @@ def test_samples_are_dealt_out_once():
     assert not parts.tuples.label.any() and parts.tuples.weight.all()
 
 
-def test_without_a_key_all_sets_hold_all_samples():
-    batch = _batch(4)
-    parts = unpaired(batch)
-    np.testing.assert_array_equal(parts.tuples.modalities["b"], batch.modalities["b"])
-    np.testing.assert_array_equal(parts.labelled["a"].label, batch.label)
+def test_samples_without_label_or_modality_are_refused():
+    for incomplete in (
+        batch_of({"a": np.ones((6, 1))}, [0, 1, -1, 0, 1, -1]),
+        batch_of({"a": np.ones((6, 1))}, np.zeros(6, int), masks={"a": [1, 1, 1, 1, 0, 0]}),
+    ):
+        with pytest.raises(ValueError, match="2 of 6 samples have no label or lack a modality"):
+            unpaired(incomplete, key=jax.random.key(0))
 
 
 def test_too_few_samples_are_refused():

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from mmjax import estimators
-from tests.estimators.gaussians import correlation, log_ratio, pairs
+from tests.estimators.gaussians import correlation, log_ratio
 
 KEY = jax.random.key(0)
 
 
+@jax.jit
 def _fit(key, x, y):
     """The correlation of every coordinate, as far as the rows tell it."""
     return jnp.clip(jnp.mean(x * y) / jnp.sqrt(jnp.mean(x**2) * jnp.mean(y**2) + 1e-9), -0.99, 0.99)
@@ -21,7 +22,9 @@ def _score(rho, x, y):
 
 
 def _data(information, num, dim=1, seed=1):
-    return tuple(np.asarray(v) for v in pairs(jax.random.key(seed), correlation(information, dim), (num, dim)))
+    rho = correlation(information, dim)
+    x, noise = np.random.default_rng(seed).normal(size=(2, num, dim))
+    return x.astype(np.float32), (rho * x + np.sqrt(1 - rho**2) * noise).astype(np.float32)
 
 
 def test_a_critic_that_has_settled_is_trusted():
@@ -100,6 +103,7 @@ def test_a_line_in_one_over_n_is_extrapolated_exactly():
 
 
 def test_noise_of_the_fits_excuses_a_drift():
+    @jax.jit
     def fit(key, x, y):
         return 1 + 0.3 * jax.random.normal(key)
 
