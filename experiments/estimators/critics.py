@@ -82,7 +82,9 @@ CONTENDERS: dict[str, Contender] = {
     "TUBA": Contender(lambda out: estimators.tuba(out.scores, out.log_baseline), "lower"),
     "FLO": Contender(lambda out: estimators.flo(out.scores, out.pointwise), "lower"),
     "DV (MINE)": _of_scores(estimators.donsker_varadhan),
-    "SMILE": _of_scores(estimators.smile),
+    "SMILE": Contender(
+        lambda out: estimators.smile(out.scores), None, lambda out: -estimators.jensen_shannon(out.scores)
+    ),
     "JS": Contender(
         lambda out: estimators.jensen_shannon_information(out.scores),
         None,

@@ -18,7 +18,10 @@ def samples(seed: int, num: int, dim: int) -> np.ndarray:
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_ksg_of_infomeasure_in_five_dimensions(float64, k):
-    infomeasure = pytest.importorskip("infomeasure")
+    infomeasure = pytest.importorskip(
+        "infomeasure",
+        reason="infomeasure puts a package named tests beside ours: install it in an environment of its own",
+    )
     x, noise = np.random.default_rng(k).normal(size=(2, 800, 5))
     y = x + noise
     theirs = infomeasure.mutual_information(x, y, approach="ksg", k=k, ksg_id=1, noise_level=0, base="e")
