@@ -56,7 +56,7 @@ def cross_fitted(
     temperatures and biases on the remaining fifth, and the fold's own samples get their posteriors; all samples
     together go to `held_out_pid` (cross-fitting: Chernozhukov et al. 2018, arXiv 1608.00060; the estimator is ours).
     The informations are what these classifiers know, at most the truth in expectation; the intervals are about
-    sampling, not about classifiers that could be better.
+    sampling, not about classifiers that could be better: where these fall short, they miss.
 
     Args:
       key: typed PRNG key, for the folds and for `fit_fn`.
