@@ -69,7 +69,7 @@ def _unpaired_panel(axes: "Axes", rows: Rows) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("information of all modalities (nats)")
     axes.set_title("Without a labelled tuple")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
@@ -89,4 +89,4 @@ def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("bits")
     axes.set_title("Decomposition by trained classifiers")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

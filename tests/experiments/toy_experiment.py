@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -67,4 +68,5 @@ PRESETS = {"quick": Config(), "full": Config(num_rows=6)}
 EXPERIMENT = Experiment("toy", "Powers of small numbers.", PRESETS, items, tables, figure)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may have had it ignored
     sys.exit(main(EXPERIMENT))
