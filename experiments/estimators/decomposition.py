@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from experiments.estimators.runs import config_of, parts_of
 from experiments.estimators.sources import source_of
-from experiments.estimators.unpaired import parts_of
 from mmjax import pid
 from mmjax.data import Batch, cut, only, standardised
 from mmjax.models import MLP, ConcatMLP, LateLinear, Model, Multimodal, functional
 from mmjax.sweep import TrialFn
-from mmjax.training import NewStatistics, Objective, TrainConfig, best_of, make_fit
+from mmjax.training import NewStatistics, Objective, best_of, make_fit
 
 WIDTH = 32
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
@@ -33,12 +33,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     """
     source = source_of(static["source"])
     sizes = parts_of(static["num_samples"])
-    config = TrainConfig(
-        num_segments=static["num_segments"],
-        steps_per_segment=static["steps_per_segment"],
-        batch_size=static["batch_size"],
-        drop_last=True,
-    )
+    config = config_of(static)
 
     def trial(key: Array, hparams: Mapping[str, Array], data: tuple[()]) -> dict[str, Any]:
         sample_key, run_key = jax.random.split(key)

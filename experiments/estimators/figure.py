@@ -1,11 +1,12 @@
 """Experiments, estimators: the picture: estimates against truth, bounds without labelled tuples, decompositions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.estimators.decomposition import PARTS
-from experiments.estimators.sources import decomposition_of, information_of, source_of
+from experiments.estimators.sources import decomposition_of, information_of
 from experiments.estimators.suite import catalogue
 from experiments.estimators.tables import ESTIMATORS, of_kind, shown_name, suite_intervals
 from experiments.harness import Rows
@@ -62,20 +63,18 @@ def _unpaired_panel(axes: "Axes", rows: Rows) -> None:
     for place, source in enumerate(sources):
         values = [row["test/information"] for row in rows if row["source"] == source]
         axes.plot(values, np.full(len(values), place), "|", color=_COLOURS[0], alpha=0.5)
-        axes.plot(information_of(source_of(source)), place, "D", color="black", markersize=5)
+        axes.plot(information_of(source), place, "D", color="black", markersize=5)
     axes.plot([], [], "|", color=_COLOURS[0], label="bound, a repetition")
     axes.plot([], [], "D", color="black", markersize=5, label="truth")
-    axes.set_yticks(range(len(sources)), [shown_name(source) for source in sources])
-    axes.invert_yaxis()
     axes.set_xlabel("information of all modalities (nats)")
     axes.set_title("Without a labelled tuple")
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _name_lines(axes, sources)
 
 
 def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
     sources = list(dict.fromkeys(row["source"] for row in rows))
     for place, source in enumerate(sources):
-        truth = decomposition_of(source_of(source))
+        truth = decomposition_of(source)
         for k, part in enumerate(PARTS):
             height = place + 0.18 * (k - 1.5)
             interval = mean_interval([row[f"test/{part}/value"] for row in rows if row["source"] == source])
@@ -85,8 +84,13 @@ def _decomposition_panel(axes: "Axes", rows: Rows) -> None:
             if truth is not None:
                 axes.plot(float(getattr(truth, part)), height, "|", color="black", markersize=9)
     axes.plot([], [], "|", color="black", markersize=9, label="truth")
-    axes.set_yticks(range(len(sources)), [shown_name(source) for source in sources])
-    axes.invert_yaxis()
     axes.set_xlabel("bits")
     axes.set_title("Decomposition by trained classifiers")
+    _name_lines(axes, sources)
+
+
+def _name_lines(axes: "Axes", sources: Sequence[str]) -> None:
+    """Name the lines of a panel by their sources, the first one on top."""
+    axes.set_yticks(range(len(sources)), [shown_name(source) for source in sources])
+    axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -11,10 +11,11 @@ import numpy as np
 from jax import Array
 
 from experiments.estimators.critics import objective
+from experiments.estimators.runs import config_of
 from mmjax import estimators
 from mmjax.data import INFORMATION_TASKS, InformationTask, Splits, mixture_tasks, multinormal_task
 from mmjax.sweep import TrialFn
-from mmjax.training import TrainConfig, make_fit, pairs, select
+from mmjax.training import make_fit, pairs, select
 
 CEILING = 20.0
 """Nats at which an estimate is cut off in the rows: some diverge, and one number should not end all means."""
@@ -69,12 +70,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     tasks = [catalogue()[name] for name in static["tasks"].split(",")]
     names = static["estimators"].split(",")
     dims = tasks[0].dim_x, tasks[0].dim_y
-    config = TrainConfig(
-        num_segments=static["num_segments"],
-        steps_per_segment=static["steps_per_segment"],
-        batch_size=static["batch_size"],
-        drop_last=True,
-    )
+    config = config_of(static)
     options = {name: static[name] for name in ("width", "separable", "batch_size")}
     train = make_fit(config, lambda hparams: objective(names, hparams["estimator"], dims, **options))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.estimators.critics import CONTENDERS
 from experiments.estimators.decomposition import PARTS
-from experiments.estimators.sources import SOURCES, decomposition_of, information_of, source_of
+from experiments.estimators.sources import SOURCES, decomposition_of, information_of
 from experiments.estimators.suite import CEILING, SAMPLE_ESTIMATORS, catalogue
 from experiments.harness import Rows, Table
 from experiments.synergy_bounds.generative import STORED
@@ -66,7 +66,7 @@ def unpaired_table(rows: Rows, judges: Mapping[str, float]) -> Table:
     trials = pd.DataFrame(rows)
     lines = []
     for source, group in trials.groupby("source", sort=False):
-        truth = information_of(source_of(str(source)))
+        truth = information_of(str(source))
         limit = judges.get(str(source), np.nan) if np.isnan(truth) else truth
         value, error = group["test/information"].astype(float), group["test/information_error"].astype(float)
         beyond = value - 3 * error > limit
@@ -94,7 +94,7 @@ def decomposition_table(rows: Rows) -> Table:
     trials = pd.DataFrame(rows)
     lines = []
     for source, group in trials.groupby("source", sort=False):
-        truth = decomposition_of(source_of(str(source)))
+        truth = decomposition_of(str(source))
         stored = STORED.get(str(source).removeprefix("generative "))
         for place, part in enumerate(PARTS):
             true = float("nan") if truth is None else float(getattr(truth, part))

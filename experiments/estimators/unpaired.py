@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from experiments.estimators.runs import config_of, parts_of
 from experiments.estimators.sources import source_of
 from mmjax.data import Batch, Splits, cut, standardised, unpaired
 from mmjax.models import MLP, LateLinear, Model, Multimodal, functional
 from mmjax.sweep import TrialFn
-from mmjax.training import TrainConfig, make_fit, select, unpaired_objective
+from mmjax.training import make_fit, select, unpaired_objective
 
 WIDTH = 32
 
@@ -31,12 +32,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     names = sorted(jax.eval_shape(lambda key: source.draw(key, 4), jax.random.key(0)).modalities)
     num_sets = len(names) + 1
     sizes = [num_sets * part for part in parts_of(static["num_samples"])]
-    config = TrainConfig(
-        num_segments=static["num_segments"],
-        steps_per_segment=static["steps_per_segment"],
-        batch_size=static["batch_size"],
-        drop_last=True,
-    )
+    config = config_of(static)
 
     def trial(key: Array, hparams: Mapping[str, Array], data: tuple[()]) -> dict[str, Any]:
         sample_key, deal_key, run_key = jax.random.split(key, 3)
@@ -49,11 +45,6 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
         return {"valid": {"loss": best["valid"]["loss"]}, "test": {name: best["test"][name] for name in kept}}
 
     return trial, ()
-
-
-def parts_of(num_samples: int) -> tuple[int, int, int]:
-    """Return the sizes of train, valid and test."""
-    return num_samples // 2, num_samples // 4, num_samples // 4
 
 
 def models_of(batch: Batch, num_classes: int) -> dict[str, Model]:

@@ -115,9 +115,23 @@ def _decompose(p1y: Array, p2y: Array, total: Array, tol: float | None, max_iter
     solution = solve(p1y, p2y, certifiable(tol, p1y.dtype, base), max_iterations)
     label = scaled_entropy(jnp.sum(p1y, axis=0))
     lower, upper = (in_base(label + end, base) for end in ends(solution, p1y, p2y))
-    union = (lower + upper) / 2
     first, second = mutual_information(p1y, base=base), mutual_information(p2y, base=base)
-    gap = upper - lower
+    tolerance = certifiable(tol, p1y.dtype, base) / math.log(base)
+    return decomposition(first, second, total, lower, upper, solution.iterations, tolerance)
+
+
+def decomposition(
+    first: Array,
+    second: Array,
+    total: Array,
+    lower: Array,
+    upper: Array,
+    iterations: Array,
+    tolerance: Array | float,
+) -> PID:
+    """Put a decomposition together from I(X1;Y), I(X2;Y), I(X1,X2;Y) and both ends of I_Q, all in one unit."""
+    union = (lower + upper) / 2
+    gap = jnp.maximum(upper - lower, 0)  # the compiler may compute an end twice and round it differently
     return PID(
         redundancy=first + second - union,
         unique1=union - second,
@@ -126,8 +140,8 @@ def _decompose(p1y: Array, p2y: Array, total: Array, tol: float | None, max_iter
         gap=gap,
         union_lower=lower,
         union_upper=upper,
-        iterations=solution.iterations,
-        converged=gap <= certifiable(tol, p1y.dtype, base) / math.log(base),
+        iterations=iterations,
+        converged=gap <= tolerance,
     )
 
 

@@ -13,6 +13,7 @@ With P1 = G G^T and P2 = G diag(l) G^T the maximum is at P = G diag(min(1, l)) G
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -21,7 +22,7 @@ from jax import Array
 
 from mmjax.estimators import block_correlation, gaussian_information, gaussian_information_bias, sample_covariance
 from mmjax.numerics import as_floats, attach_gradient, divide_or_zero, in_base
-from mmjax.pid._broja import PID, certifiable
+from mmjax.pid._broja import PID, certifiable, decomposition
 
 
 @functools.partial(jax.jit, static_argnames=("sizes", "base"))
@@ -164,16 +165,5 @@ def _union(error1: Array, error2: Array) -> tuple[Array, Array]:
 
 def _pid(nats: _Informations, base: float) -> PID:
     first, second, total, lower, upper = (in_base(value, base) for value in nats)
-    union = (lower + upper) / 2
-    gap = jnp.maximum(upper - lower, 0)  # the compiler may compute `lower` twice and round it differently
-    return PID(
-        redundancy=first + second - union,
-        unique1=union - second,
-        unique2=union - first,
-        synergy=total - union,
-        gap=gap,
-        union_lower=lower,
-        union_upper=upper,
-        iterations=jnp.zeros((), jnp.int32),
-        converged=gap <= certifiable(None, gap.dtype, base),
-    )
+    tolerance = certifiable(None, lower.dtype, base) / math.log(base)
+    return decomposition(first, second, total, lower, upper, jnp.zeros((), jnp.int32), tolerance)

@@ -15,7 +15,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from mmjax.numerics import as_floats, in_base, scaled_entropy
-from mmjax.pid._broja import PID
+from mmjax.pid._broja import PID, decomposition
 from mmjax.pid._cell_optimum import cell_optimum
 from mmjax.pid._cells import best_cell, logs_or_forbidden, merge
 from mmjax.pid._totals import ConsistentPosteriors, posterior_information, project_posteriors, row_weights
@@ -104,18 +104,7 @@ def from_posteriors(
     first, second, lower, upper = (
         in_base(x, base) for x in (union.information1, union.information2, union.lower, union.upper)
     )
-    middle = (lower + upper) / 2
-    return PID(
-        redundancy=first + second - middle,
-        unique1=middle - second,
-        unique2=middle - first,
-        synergy=total - middle,
-        gap=jnp.maximum(upper - lower, 0),  # the compiler may compute an end twice and round it differently
-        union_lower=lower,
-        union_upper=upper,
-        iterations=union.iterations,
-        converged=upper - lower <= tol,
-    )
+    return decomposition(first, second, total, lower, upper, union.iterations, tol)
 
 
 def union_information(

@@ -200,4 +200,4 @@ def test_posteriors_of_the_mixture():
         expected = np.exp(log - log.max(1, keepdims=True))
         np.testing.assert_allclose(posterior, expected / expected.sum(1, keepdims=True), atol=1e-5)
     assert set(np.asarray(batch.label)) == {0, 1, 2}
-    assert information_of(SOURCES["unique"]) == pytest.approx(np.log(2), abs=1e-6)
+    assert information_of("unique") == pytest.approx(np.log(2), abs=1e-6)
