@@ -125,7 +125,8 @@ def parameter_labels(params: Any) -> Any:
 
     Returns:
       a tree of the same structure of "encoder:<modality>", "head:<modality>" for what in the heads sees that
-      modality's latent only (its slice of the fusion head, its unimodal head), and "head" for the rest.
+      modality's latent only (its slice of the fusion head, its unimodal head), "strategy" for what a training strategy
+      has added, and "head" for the rest.
     """
     return jax.tree.map_with_path(lambda path, _: _label(tuple(step.key for step in path)), params)
 
@@ -136,6 +137,8 @@ def _label(path: tuple[str, ...]) -> str:
             return "encoder:" + owner.removeprefix("encoders_")
         case ("unimodal_heads", name, *_) | ("head", "slices", name, *_):
             return "head:" + name
+        case ("strategy", *_):
+            return "strategy"
         case _:
             return "head"
 

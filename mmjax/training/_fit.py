@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from mmjax.competition import with_rates
 from mmjax.data import Batch, Splits, epoch_order, num_batches, take
 from mmjax.training._config import Hparams, Metrics, TrainConfig, Tree
 from mmjax.training._objective import Objective, Variables
@@ -67,7 +68,8 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
       the run. Its data are splits whose parts are a `Batch` or any pytree of them, such as a dict: then a step sees a
       batch of each, drawn independently, and an epoch of each is its own. Metrics are a dict of `train` (`loss`, the
       mean over the segment's steps), `valid` and `test` (what the objective's `evaluate` gives), `segment`, and
-      `running`, False in the segments after the run has stopped.
+      `running`, False in the segments after the run has stopped, `selectable`, whether the objective lets the model
+      be selected then.
 
     Raises:
       ValueError: when called, if the objective needs full batches and `drop_last` is False, or a set of samples fills
@@ -82,33 +84,35 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
 
     def init(key: Array, hparams: Hparams) -> TrainState:
         init_key, run_key = jax.random.split(key)
-        variables = dict(objective_of(hparams).init(init_key))
-        params = variables["params"]
+        chosen = objective_of(hparams)
+        variables = dict(chosen.init(init_key))
+        params, memory = chosen.begin(jax.random.fold_in(init_key, 1), variables["params"])
         return TrainState(
             key=run_key,
             segment=jnp.int32(0),
             params=params,
             statistics={name: tree for name, tree in variables.items() if name != "params"},
             optimizer=config.optimizer_fn(hparams).init(params),
-            memory=objective_of(hparams).remember(params),
-            best=Best(jnp.asarray(jnp.inf), jnp.int32(-1), variables),
+            memory=memory,
+            best=Best(jnp.asarray(jnp.inf), jnp.int32(-1), variables | {"params": params}),
         )
 
     def segment(state: TrainState, hparams: Hparams, data: Splits) -> tuple[TrainState, Metrics]:
         running = ~stopped(config, state)
         minimised = objective_of(hparams)
-        step = _step(minimised, config.optimizer_fn(hparams))
-        steps = _batches(config, state, data.train)
+        step = _step(minimised, with_rates(config.optimizer_fn(hparams)))
+        steps = _batches(config, state, data.train, minimised.steps_per_batch)
         moved, losses = jax.lax.scan(lambda state, x: step(state, data.train, *x), state, steps)
         metrics: Metrics = {
             "train": {"loss": jnp.mean(losses)},
             **{name: minimised.evaluate(_variables(moved), getattr(data, name)) for name in ("valid", "test")},
         }
-        best = _better(state.best, moved, metrics["valid"]["loss"], state.segment)  # what was evaluated
-        params, memory = minimised.on_segment(moved.params, moved.memory, metrics)
+        selectable = minimised.selectable(moved.memory)
+        best = _better(state.best, moved, metrics["valid"]["loss"], selectable)  # what was evaluated
+        params, memory = minimised.on_segment(_variables(moved), moved.memory, data.train, data.valid)
         moved = moved._replace(params=params, memory=memory, best=best, segment=state.segment + 1)
         kept = jax.tree.map(lambda new, old: jnp.where(running, new, old), moved, state)
-        return kept, {**metrics, "segment": state.segment, "running": running}
+        return kept, {**metrics, "segment": state.segment, "running": running, "selectable": selectable}
 
     def train(key: Array, hparams: Hparams, data: Splits) -> Metrics:
         state = init(key, hparams)
@@ -157,9 +161,10 @@ def select(metrics: Metrics) -> Metrics:
       metrics: of all segments, (num_segments,) each; map over runs by `vmap`.
 
     Returns:
-      the same, scalars. Segments after the run has stopped, or of NaN loss, are not picked unless all are.
+      the same, scalars. Segments after the run has stopped, preparatory ones, or of NaN loss, are not picked unless
+      all are.
     """
-    loss = jnp.where(metrics["running"], metrics["valid"]["loss"], jnp.inf)
+    loss = jnp.where(metrics["running"] & metrics["selectable"], metrics["valid"]["loss"], jnp.inf)
     best = jnp.argmin(jnp.where(jnp.isnan(loss), jnp.inf, loss))
     return jax.tree.map(lambda x: x[best], metrics)
 
@@ -172,7 +177,7 @@ class _Places(NamedTuple):
 
 
 def _step(
-    objective: Objective, optimizer: optax.GradientTransformation
+    objective: Objective, optimizer: optax.GradientTransformationExtraArgs
 ) -> Callable[[TrainState, Any, Any, Array], tuple[TrainState, Array]]:
     def step(state: TrainState, data: Any, places: Any, key: Array) -> tuple[TrainState, Array]:
         batch = jax.tree.map(lambda of_set, set_: take(set_, *of_set), places, data, is_leaf=_is_places)
@@ -182,7 +187,8 @@ def _step(
 
         losses, pull_back, aux = jax.vjp(losses_of, state.params, has_aux=True)
         gradients, memory = objective.update(_gradients(losses, pull_back), state.memory, aux)
-        updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params)
+        rates = objective.rates(state.params, memory)
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params, rates=rates)
         moved = state._replace(
             params=optax.apply_updates(state.params, updates),
             statistics=aux.statistics,
@@ -201,14 +207,15 @@ def _gradients(losses: Array, pull_back: Callable[[Array], tuple[Tree]]) -> Tree
     return jax.vmap(pull_back)(jnp.eye(losses.shape[0], dtype=losses.dtype))[0]
 
 
-def _batches(config: TrainConfig, state: TrainState, data: Any) -> tuple[Any, Array]:
-    """Return the places of the segment's batches in each set of samples, and a key for each step."""
+def _batches(config: TrainConfig, state: TrainState, data: Any, steps_per_batch: int) -> tuple[Any, Array]:
+    """Return the places of each step's batch in each set of samples, and a key for each step."""
     order_key, noise_key = jax.random.split(state.key)
     sets, structure = jax.tree.flatten(data, is_leaf=lambda x: isinstance(x, Batch))
     keys = [order_key] if len(sets) == 1 else list(jax.random.split(order_key, len(sets)))
     first = state.segment * config.steps_per_segment
     places = [_places(config, first, key, set_.weight.shape[0]) for key, set_ in zip(keys, sets, strict=True)]
-    steps = first + jnp.arange(config.steps_per_segment)
+    places = jax.tree.map(lambda x: jnp.repeat(x, steps_per_batch, axis=0), places)
+    steps = first * steps_per_batch + jnp.arange(config.steps_per_segment * steps_per_batch)
     noise_keys = jax.vmap(lambda step: jax.random.fold_in(noise_key, step))(steps)
     return jax.tree.unflatten(structure, places), noise_keys
 
@@ -236,7 +243,10 @@ def _variables(state: TrainState) -> Variables:
     return {"params": state.params, **state.statistics}
 
 
-def _better(best: Best, state: TrainState, loss: Array, segment: Array) -> Best:
-    lower = loss < best.loss
-    new = Best(loss.astype(best.loss.dtype), segment, _variables(state))
-    return jax.tree.map(lambda new, old: jnp.where(lower, new, old), new, best)
+def _better(best: Best, state: TrainState, loss: Array, selectable: Array) -> Best:
+    """Take the model if it may be selected and is better; before the first that may, patience does not run out."""
+    lower = selectable & (loss < best.loss)
+    new = Best(loss.astype(best.loss.dtype), state.segment, _variables(state))
+    kept = jax.tree.map(lambda new, old: jnp.where(lower, new, old), new, best)
+    waiting = ~selectable & jnp.isinf(best.loss)
+    return kept._replace(segment=jnp.where(waiting, state.segment, kept.segment))

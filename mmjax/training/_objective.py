@@ -25,8 +25,9 @@ class Objective(NamedTuple):
     """What a run minimises and how it is measured; `make_fit` makes the run.
 
     A step is `losses, aux = loss(params, statistics, memory, batch, key)`, the gradients of `losses` by `params`,
-    `gradients, memory = update(gradients, memory, aux)`, and the optimiser's step. Where `losses` is a vector,
-    `gradients` has one more axis in front: one gradient a loss.
+    `gradients, memory = update(gradients, memory, aux)`, and the optimiser's step at `rates(params, memory)` times its
+    learning rate. Where `losses` is a vector, `gradients` has one more axis in front: one gradient a loss. The fields
+    with defaults are those of `mmjax.competition.Strategy`, for one model.
     """
 
     init: Callable[[Array], Variables]
@@ -35,12 +36,21 @@ class Objective(NamedTuple):
     """A scalar or a vector of losses, and `NewStatistics` or what has its field."""
     evaluate: Callable[[Variables, Any], Metrics]
     """From variables and the validation or test data to metrics; the lowest `loss` among them selects a segment."""
-    remember: Callable[[Tree], Tree] = lambda params: ()
-    """From parameters to the memory that `update` and `on_segment` keep."""
+    begin: Callable[[Array, Tree], tuple[Tree, Tree]] = lambda key, params: (params, ())
+    """From a key and parameters to those to train, perhaps more, and the memory that `update` and `on_segment` keep."""
     update: Callable[[Tree, Tree, Any], tuple[Tree, Tree]] = lambda gradients, memory, aux: (gradients, memory)
     """From the losses' gradients to those the optimiser gets, and the new memory."""
-    on_segment: Callable[[Tree, Tree, Metrics], tuple[Tree, Tree]] = lambda params, memory, metrics: (params, memory)
-    """From parameters, memory and the metrics of an evaluation to new parameters and memory."""
+    on_segment: Callable[[Variables, Tree, Any, Any], tuple[Tree, Tree]] = lambda variables, memory, train, valid: (
+        variables["params"],
+        memory,
+    )
+    """From variables, memory, and all training and validation data to new parameters and memory."""
+    rates: Callable[[Tree, Tree], Tree | None] = lambda params, memory: None
+    """From parameters and memory to factors of the learning rate, a tree like `params`; None: all are 1."""
+    selectable: Callable[[Tree], Array] = lambda memory: jnp.asarray(True)
+    """From the memory to whether the model as it is may be selected."""
+    steps_per_batch: int = 1
+    """Steps made with each batch."""
     full_batches: bool = False
     """Whether the loss does not heed weights, and so needs batches without samples that only fill them up."""
 

@@ -36,26 +36,43 @@ def make_train(
         chosen = strategy if isinstance(strategy, Strategy) else strategy(hparams)
 
         def evaluate(variables: Variables, data: Batch) -> dict[str, Array]:
-            return config.metrics_fn(predict(config, model, variables, data), data.label, data.weight)
+            return config.metrics_fn(predict(config, model, variables, data, chosen), data.label, data.weight)
 
         return Objective(
             init=model.init,
             loss=functools.partial(chosen.loss, model),
             evaluate=evaluate,
-            remember=functools.partial(chosen.init, model),
+            begin=lambda key, params: chosen.init(key, model, params),
             update=functools.partial(chosen.update, model),
             on_segment=functools.partial(chosen.on_segment, model),
+            rates=functools.partial(chosen.rates, model),
+            selectable=chosen.selectable,
+            steps_per_batch=chosen.steps_per_batch,
         )
 
     return make_fit(config, objective)
 
 
-def predict(config: TrainConfig, model: Model, variables: Variables, data: Batch) -> Array:
-    """Compute fused logits (n, num_outputs) without noise, `evaluation_batch` samples at a time."""
+def predict(
+    config: TrainConfig, model: Model, variables: Variables, data: Batch, strategy: Strategy | None = None
+) -> Array:
+    """Compute logits (n, num_outputs) without noise, `evaluation_batch` samples at a time.
+
+    Args:
+      config: whose `evaluation_batch` counts.
+      model: pure functions.
+      variables: those to predict with.
+      data: n samples.
+      strategy: whose prediction it is, such as a sum of unimodal logits; without one the fused logits.
+
+    Returns:
+      the logits.
+    """
+    predict_fn = Strategy._field_defaults["predict"] if strategy is None else strategy.predict
 
     def logits_of(sample: tuple[dict[str, Array], dict[str, Array]]) -> Array:
         modalities, masks = jax.tree.map(lambda x: x[None], sample)
         latents, _ = model.encode(variables, modalities, masks)
-        return model.fuse(variables, latents, masks)[0]
+        return predict_fn(model, variables, latents, masks)[0]
 
     return jax.lax.map(logits_of, (data.modalities, data.masks), batch_size=config.evaluation_batch)
