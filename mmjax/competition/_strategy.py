@@ -50,8 +50,10 @@ class Model(Protocol):
 
     @property
     def labels(self) -> Callable[[Tree], Tree]:
-        """From parameters, or a tree like them, to whose each is: "encoder:<modality>", "head:<modality>" for what in
-        the heads sees that modality alone, "strategy" for what a strategy added, "head" for the rest.
+        """From parameters, or a tree like them, to whose each is.
+
+        "encoder:<modality>", "head:<modality>" for what in the heads sees that modality alone, "strategy" for what a
+        strategy has added, "head" for the rest.
         """
 
 

@@ -65,9 +65,14 @@ def squared_difference(prediction1: Array, prediction2: Array) -> Array:
 
 
 def _mean_divergence(p: Array, q: Array) -> Array:
-    """Average the divergences of exp(p) and exp(q) from their mean, over the last axis."""
-    mean = jnp.logaddexp(p, q) - jnp.log(2.0).astype(p.dtype)
-    return jnp.sum(jnp.exp(p) * (p - mean) + jnp.exp(q) * (q - mean), axis=-1) / 2
+    """Average the divergences of exp(p) and exp(q) from their mean, over the last axis.
+
+    With d = q - p, log(m / exp p) = log((1 + exp d) / 2) = max(d, 0) + log1p(expm1(-|d|) / 2): exactly 0 where d is.
+    """
+    d = q - p
+    common = jnp.log1p(jnp.expm1(-jnp.abs(d)) / 2)
+    from_p, from_q = jnp.maximum(d, 0) + common, jnp.maximum(-d, 0) + common
+    return -jnp.sum(jnp.exp(p) * from_p + jnp.exp(q) * from_q, axis=-1) / 2
 
 
 def _class_score(logits: Array, label: Array, weight: Array) -> Array:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import jax
 from jax import Array
 
-from mmjax.competition import Model, Strategy
+from mmjax.competition import Model, Strategy, joint
 from mmjax.data import Batch
 from mmjax.training._config import Hparams, TrainConfig
 from mmjax.training._fit import Train, make_fit
 from mmjax.training._objective import Objective, Variables
+
+JOINT = joint()
 
 
 def make_train(
@@ -53,9 +55,7 @@ def make_train(
     return make_fit(config, objective)
 
 
-def predict(
-    config: TrainConfig, model: Model, variables: Variables, data: Batch, strategy: Strategy | None = None
-) -> Array:
+def predict(config: TrainConfig, model: Model, variables: Variables, data: Batch, strategy: Strategy = JOINT) -> Array:
     """Compute logits (n, num_outputs) without noise, `evaluation_batch` samples at a time.
 
     Args:
@@ -63,16 +63,15 @@ def predict(
       model: pure functions.
       variables: those to predict with.
       data: n samples.
-      strategy: whose prediction it is, such as a sum of unimodal logits; without one the fused logits.
+      strategy: whose prediction it is, such as a sum of unimodal logits; by default the fused logits.
 
     Returns:
       the logits.
     """
-    predict_fn = Strategy._field_defaults["predict"] if strategy is None else strategy.predict
 
     def logits_of(sample: tuple[dict[str, Array], dict[str, Array]]) -> Array:
         modalities, masks = jax.tree.map(lambda x: x[None], sample)
         latents, _ = model.encode(variables, modalities, masks)
-        return predict_fn(model, variables, latents, masks)[0]
+        return strategy.predict(model, variables, latents, masks)[0]
 
     return jax.lax.map(logits_of, (data.modalities, data.masks), batch_size=config.evaluation_batch)
