@@ -10,9 +10,9 @@ from flax import linen as nn
 from jax import Array
 
 from experiments.competition.data import catalogue, fixed, generated
-from experiments.competition.methods import METHODS
+from experiments.competition.methods import METHODS, Setting
 from mmjax import models
-from mmjax.competition import Strategy, weighted_mean
+from mmjax.competition import Strategy, coalition_logits, shapley_values, weighted_mean
 from mmjax.data import Batch, Splits
 from mmjax.models import Model
 from mmjax.sweep import TrialFn
@@ -30,7 +30,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, Any]:
 
     Args:
       static: `data` (a name, or the path of a file), `modalities` of the file, `method`, `head`, `width`,
-        `num_samples`, `num_segments`, `steps_per_segment`, `batch_size` and `data_seed`.
+        `num_samples`, `num_segments`, `steps_per_segment`, `batch_size`, `num_permutations` and `data_seed`.
 
     Returns:
       the trial, whose results are those of `measured` and the validation loss; and a file's data, or nothing.
@@ -41,14 +41,18 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, Any]:
         example_of(static["data"], data), classes_of(static["data"], data), static["head"], static["width"]
     )
     config = train_config(static)
-    method = METHODS[static["method"]]
-    train = make_train(config, model, method.make)
+    setting = Setting(model.modalities, static["width"], static["num_segments"], static["num_permutations"])
+
+    def strategy(hparams: Mapping[str, Array]) -> Strategy:
+        return METHODS[static["method"]].make(hparams, setting)
+
+    train = make_train(config, model, strategy)
 
     def trial(key: Array, hparams: Mapping[str, Array], data: Any) -> dict[str, Any]:
         data_key, run_key = jax.random.split(key)
         parts = generated(static["data"], data_key, static["num_samples"]) if drawn else data
         best = best_of(train, run_key, hparams, parts)
-        return {"valid": {"loss": best.loss}, "test": measured(config, model, method.make(hparams), best, parts)}
+        return {"valid": {"loss": best.loss}, "test": measured(config, model, strategy(hparams), best, parts)}
 
     return trial, data
 
@@ -85,7 +89,24 @@ def loss_and_accuracy(logits: Array, label: Array, weight: Array) -> dict[str, A
     return {"loss": weighted_mean(losses, weight), "accuracy": weighted_mean(right, weight)}
 
 
-def measured(config: TrainConfig, model: Model, strategy: Strategy, best: Best, data: Splits) -> dict[str, Array]:
-    """Measure a chosen model on test data: loss and accuracy of what the strategy predicts."""
-    logits = predict(config, model, best.variables, data.test, strategy)
-    return loss_and_accuracy(logits, data.test.label, data.test.weight)
+def measured(config: TrainConfig, model: Model, strategy: Strategy, best: Best, data: Splits) -> dict[str, Any]:
+    """Measure a chosen model on test data, by what the strategy predicts.
+
+    Args:
+      config: how it was trained.
+      model: the model.
+      strategy: what trained it.
+      best: its variables.
+      data: whose test part counts.
+
+    Returns:
+      `loss`, `accuracy`, and `share` of each modality: its Shapley value of the accuracy, latents of missing modalities
+      being zeros.
+    """
+    test = data.test
+    logits = predict(config, model, best.variables, test, strategy)
+    latents, _ = model.encode(best.variables, test.modalities, test.masks)
+    sets = coalition_logits(model, best.variables, latents, test.masks, strategy=strategy)
+    accuracies = jax.vmap(lambda y: loss_and_accuracy(y, test.label, test.weight)["accuracy"])(sets)
+    share = dict(zip(model.modalities, shapley_values(accuracies), strict=True))
+    return loss_and_accuracy(logits, test.label, test.weight) | {"share": share}

@@ -4,15 +4,20 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from experiments.starvation.training import NUM_CLASSES
+from mmjax.competition._linear_probe import linear_probe, probe_logits
 from mmjax.data import Batch, Splits
 from mmjax.models import Model
 
 NUM_PROBED = 4000
 """Training samples that probes are fitted to, at most: many more than a latent has entries."""
+PENALTY = 2.0
+"""L2 penalty of the probes, in units of samples; for two classes that of scikit-learn's C = 1."""
 
 
 def probe(variables: dict[str, Any], data: Splits, *, model: Model) -> dict[str, NDArray[np.float64]]:
@@ -27,22 +32,21 @@ def probe(variables: dict[str, Any], data: Splits, *, model: Model) -> dict[str,
       modality to test accuracies (num_seeds,).
     """
     first = jax.tree.map(lambda x: x[:, :NUM_PROBED], data.train)
-    fitted, held = (_latents(variables, batch, model=model) for batch in (first, data.test))
-    return {name: _accuracies(fitted[name], first.label, held[name], data.test.label) for name in model.modalities}
+    right = _right(variables, first, data.test, model=model)
+    return {name: np.mean(x, axis=1, dtype=np.float64) for name, x in jax.device_get(right).items()}
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def _latents(variables: dict[str, Any], batch: Batch, *, model: Model) -> dict[str, Array]:
-    return jax.vmap(lambda variables, batch: model.encode(variables, batch.modalities, batch.masks)[0])(
-        variables, batch
-    )
+def _right(variables: dict[str, Any], fitted: Batch, held: Batch, *, model: Model) -> dict[str, Array]:
+    """Return modality to 1 where the probe is right and 0 where it is not, (num_seeds, n); NaN if it is none."""
 
+    def of_seed(variables: dict[str, Any], fitted: Batch, held: Batch) -> dict[str, Array]:
+        latents, unseen = (model.encode(variables, batch.modalities, batch.masks)[0] for batch in (fitted, held))
+        return {name: of_modality(latents[name], fitted.label, unseen[name], held.label) for name in model.modalities}
 
-def _accuracies(fitted: Array, fitted_label: Array, held: Array, held_label: Array) -> NDArray[np.float64]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    def of_modality(latents: Array, label: Array, unseen: Array, unseen_label: Array) -> Array:
+        probe = linear_probe(latents, label, num_classes=NUM_CLASSES, penalty=PENALTY)
+        right = jnp.argmax(probe_logits(probe, unseen), axis=1) == unseen_label
+        return jnp.where(jnp.isfinite(probe.gradient), right, jnp.nan)
 
-    seeds = zip(*map(np.asarray, (fitted, fitted_label, held, held_label)), strict=True)
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    return np.array([classifier.fit(x, y).score(held_x, held_y) for x, y, held_x, held_y in seeds])
+    return jax.vmap(of_seed)(variables, fitted, held)

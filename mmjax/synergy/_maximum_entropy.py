@@ -50,12 +50,12 @@ def conditional_entropy_ceiling(p12: Array, p1y: Array, p2y: Array) -> Array:
     Differentiable once: the gradient with respect to p12, p1y and p2y is log sum_y exp(B + C), -B and -C.
     """
     p12_, p1y_, p2y_ = jax.lax.stop_gradient((p12, p1y, p2y))
-    value, log_sums, first, second = _least_cross_entropy(p12_, p1y_, p2y_)
+    value, log_sums, first, second = least_cross_entropy(p12_, p1y_, p2y_)
     return attach_gradient(value, (p12, p1y, p2y), (log_sums, -first, -second))
 
 
 @batch_native((2, 2, 2), cpu_chunk=16384, chunk=2**20)
-def _least_cross_entropy(p12: Array, first: Array, second: Array) -> tuple[Array, Array, Array, Array]:
+def least_cross_entropy(p12: Array, first: Array, second: Array) -> tuple[Array, Array, Array, Array]:
     if first.shape[0] < second.shape[0]:  # the larger alphabet is the cheaper one to eliminate
         value, log_sums, second, first = _of_lanes(jnp.swapaxes(p12, 0, 1), second, first)
         return value, jnp.swapaxes(log_sums, 0, 1), first, second

@@ -1,0 +1,122 @@
+"""Diagnosing and re-learning: clusters and their purity, how far encoders are set back, and when."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from mmjax.competition import multi_loss, regression
+from mmjax.competition._diagnose_relearn import diagnose_relearn, purities
+from mmjax.competition._k_means import k_means, min_max_scaled, purity
+from tests.competition.conftest import samples
+from tests.competition.stage_checks import (
+    PlainModel,
+    check_strategy,
+    moved,
+    own_gradients,
+    splits,
+    started,
+    states_of,
+    tiny_run,
+)
+
+
+def blobs(num_points, width=3):
+    rng = np.random.default_rng(0)
+    which = rng.integers(0, 4, num_points)
+    return jnp.asarray(
+        rng.normal(size=(4, width))[which] * 10 + rng.normal(size=(num_points, width)), jnp.float32
+    ), which
+
+
+def test_clusters_are_those_of_scikit_learn():
+    points, which = blobs(200)
+    ours = k_means(jax.random.key(1), points, jnp.ones(200), num_clusters=4)
+    theirs = KMeans(4, n_init=10, random_state=0).fit_predict(points)
+    pairs = {(int(a), int(b)) for a, b in zip(ours, theirs, strict=True)}
+    assert len(pairs) == 4
+    np.testing.assert_allclose(purity(ours, jnp.asarray(which), jnp.ones(200), num_clusters=4, num_classes=4), 1)
+
+
+def test_points_without_weight_do_not_count():
+    points, which = blobs(60)
+    far = jnp.concatenate([points, 1e4 + points])
+    weight = (jnp.arange(120) < 60).astype(float)
+    labels = jnp.asarray(np.concatenate([which, which]))
+    clusters = k_means(jax.random.key(1), far, weight, num_clusters=4)
+    assert purity(clusters, labels, weight, num_clusters=4, num_classes=4) == 1
+    scaled = min_max_scaled(far, weight)
+    assert scaled[:60].min() == -1 and scaled[:60].max() == 1 and np.all(scaled[60:] == -1)
+    assert np.all(min_max_scaled(jnp.full((3, 2), 7.0), jnp.ones(3)) == -1)
+
+
+def test_degenerate_clusters():
+    same = jnp.ones((5, 2))
+    assert np.all(k_means(jax.random.key(0), same, jnp.ones(5), num_clusters=3) == 0)
+    assert np.all(k_means(jax.random.key(0), same, jnp.zeros(5), num_clusters=3) == 0)
+    assert np.all(k_means(jax.random.key(0), same, jnp.ones(5), num_clusters=1) == 0)
+
+
+def test_purity():
+    clusters, label = jnp.array([0, 0, 0, 1, 1, 2]), jnp.array([1, 1, 0, 0, 2, 2])
+    np.testing.assert_allclose(purity(clusters, label, jnp.ones(6), num_clusters=3, num_classes=3), 4 / 6)
+    weight = jnp.array([1.0, 0, 0, 1, 0, 1])
+    assert purity(clusters, label, weight, num_clusters=3, num_classes=3) == 1
+    assert purity(clusters, label, jnp.zeros(6), num_clusters=3, num_classes=3) == 0
+
+
+def test_encoders_are_set_back_as_far_as_they_have_memorised():
+    """Latents of the training data are one point a class, those of the validation data noise."""
+    model, strategy = PlainModel(), diagnose_relearn(period=2, max_times=1)
+    train, valid = samples(jax.random.key(0), 30), samples(jax.random.key(1), 30)
+    clear = train._replace(modalities={"x1": 3.0 * jax.nn.one_hot(train.label, 3), "x2": jnp.ones((30, 3))})
+    params, statistics, state = started(strategy, model)
+    changed = jax.tree.map(lambda x: x + 1, params)
+    segment = jax.jit(lambda state: strategy.on_segment(model, {"params": changed, **statistics}, state, clear, valid))
+    kept, state = segment(state)
+    chex.assert_trees_all_equal(kept, changed)
+    key, _ = jax.random.split(state.key)
+    back, state = segment(state)
+    assert int(state.times) == 1
+    of_train, of_valid = (
+        purities(k, model, {"params": changed}, data)
+        for k, data in zip(jax.random.split(key), (clear, valid), strict=True)
+    )
+    assert of_train["x1"] == 1 and of_valid["x1"] < 1
+    for name in ("x1", "x2"):
+        moved_back = (changed[f"encoders_{name}"]["kernel"] - back[f"encoders_{name}"]["kernel"]).mean()
+        assert 0 < moved_back < 1
+    expected = np.tanh(3 * (1 - of_valid["x1"]))
+    np.testing.assert_allclose(
+        (changed["encoders_x1"]["kernel"] - back["encoders_x1"]["kernel"]).mean(), expected, atol=0.35
+    )
+    chex.assert_trees_all_equal(back["head"], changed["head"])
+    for _ in range(2):
+        kept, state = segment(state)
+    chex.assert_trees_all_equal(kept, changed)
+
+
+def test_the_loss_is_multi_loss():
+    chex.assert_trees_all_close(own_gradients(diagnose_relearn(), 3)[0], own_gradients(multi_loss(), 3)[0], rtol=1e-6)
+
+
+def test_in_a_run():
+    model, hparams = PlainModel(), {"learning_rate": jnp.float32(0.05)}
+    states, _ = states_of(tiny_run(diagnose_relearn(period=1, strength=9.0), model, 2), hparams, splits(), 2)
+    without, _ = states_of(tiny_run(multi_loss(), model, 2), hparams, splits(), 1)
+    assert moved(model, states[1].params, without[1].params) <= {"encoder:x1", "encoder:x2"}
+    chex.assert_trees_all_close(states[1].params["head"], without[1].params["head"], rtol=1e-6)
+    assert int(states[2].memory.times) == 2
+
+
+def test_needs_classes():
+    model, batch = PlainModel(num_outputs=2), samples(jax.random.key(0), label="targets")
+    params, statistics, state = started(diagnose_relearn(), model)
+    with pytest.raises(ValueError, match="diagnose_relearn needs classes"):
+        diagnose_relearn(regression).loss(model, params, statistics, state, batch, jax.random.key(0))
+
+
+def test_jit_vmap_and_hard_batches():
+    check_strategy(lambda x: diagnose_relearn(strength=x, period=x, num_iterations=3), jnp.array([1.0, 2.0]), 3)
