@@ -95,7 +95,7 @@ class Config:
 
 PRESETS = {
     "quick": Config(),
-    "full": Config(methods=tuple(METHODS), num_seeds=10, rates=(0.001, 0.003, 0.01, 0.03)),
+    "full": Config(methods=tuple(METHODS), num_seeds=10, rates=(0.003, 0.01, 0.03, 0.1)),
     "paper": Config(
         sets=tuple(f"mixed-{share:g}" for share in MIXED_SHARES),
         num_seeds=10,

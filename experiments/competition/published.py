@@ -43,5 +43,5 @@ def published_table() -> Table:
         "Table 1 of Kontras et al. (arXiv 2411.07335v3): mean ± standard deviation over 3 folds or seeds; of MOSI and "
         "MOSEI, which are regressions, the binary accuracy. (r): not applicable to regression, (3): not to three "
         "modalities, -: not reported. Not reproducible here: every column needs its videos or features and, but for "
-        "MOSI and MOSEI, pre-trained encoders; none of these ship with this project, and nothing above compares with it.",
+        "MOSI and MOSEI, pre-trained encoders; none of these ship with this project. Nothing above compares with it.",
     )

@@ -1,6 +1,7 @@
 """Experiments, competition: the tables: every method at its best settings, beside joint training and the ensemble."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ BASELINES = ("joint", "ensemble")
 
 def chosen_trials(rows: Rows) -> pd.DataFrame:
     """Return the trials of the settings that each method's validation loss chose, all seeds."""
-    trials = pd.DataFrame([row for row in rows if "method" in row])
+    trials = pd.DataFrame(rows)
+    trials = trials.assign(data=[Path(name).name for name in trials["data"]])
     parts = []
     for (_, _, method), group in trials.groupby(["data", "head", "method"], sort=False):
         over = [*BASIC, *METHODS[str(method)].grid]
@@ -36,7 +38,7 @@ def comparisons(best: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFr
 def comparison_tables(best: pd.DataFrame, num_seeds: int) -> Sequence[Table]:
     """Return a table for each data set and head."""
     return [
-        Table(f"{data}, head {head}", frame, f"{_about(data)} {_note(num_seeds)}")
+        Table(f"{data}, head {head}", frame, f"{_about(data)}{_note(data, num_seeds)}")
         for (data, head), frame in comparisons(best)
     ]
 
@@ -70,12 +72,13 @@ def _about(name: str) -> str:
         return ""
     found = catalogue()[name]
     best = "" if found.best is None else f" No classifier is right more often than {found.best:.4f}."
-    return f"{found.about}.{best}"
+    return f"{found.about.capitalize()}.{best} "
 
 
-def _note(num_seeds: int) -> str:
+def _note(name: str, num_seeds: int) -> str:
+    drawn = "data and initial parameters of its own" if name in catalogue() else "initial parameters of its own"
     return (
-        f"Test accuracy: mean over {num_seeds} seeds, each with data and initial parameters of its own, and its 95 % "
+        f"Test accuracy: mean over {num_seeds} seeds, each with {drawn}, and its 95 % "
         "interval (Student's t). Differences in percentage points, paired by seed. Every method has the same encoders, "
         "batches and number of evaluations, and chooses its settings and the evaluation by its own validation loss. "
         "Shapley values: of the modalities, from the accuracy of the fused prediction without each."

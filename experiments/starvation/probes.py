@@ -10,7 +10,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from experiments.starvation.training import NUM_CLASSES
-from mmjax.competition._linear_probe import linear_probe, probe_logits
+from mmjax.competition import linear_probe, probe_logits
 from mmjax.data import Batch, Splits
 from mmjax.models import Model
 

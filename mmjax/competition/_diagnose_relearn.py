@@ -50,8 +50,8 @@ def diagnose_relearn(
     2411.07335). Only parameters of encoders are set back, neither their running statistics nor what the optimiser
     remembers of them.
 
-    Ours: both sets are sampled, and lacking modalities and samples of weight 0 have no say; k-means has one start and a
-    fixed number of iterations. Under `vmap` the diagnosis is made after every segment, if it is used or not.
+    Ours: both sets are sampled, and lacking modalities and samples of weight 0 have no say; k-means has four starts
+    and a fixed number of iterations. Under `vmap` the diagnosis is made after every segment, if it is used or not.
 
     Args:
       task: what the label is: classes.

@@ -25,11 +25,11 @@ def gradient_shares(model: Model, gradients: Tree) -> dict[str, Array]:
       modality to a scalar in [0, 1]; they sum to 1, or are 0 where all gradients are. An encoder without parameters
       has 0.
     """
-    leaves = dict.fromkeys(model.modalities, ())
+    leaves: dict[str, list[Array]] = {name: [] for name in model.modalities}
     for label, leaf in zip(jax.tree.leaves(model.labels(gradients)), jax.tree.leaves(gradients), strict=True):
         owner, _, name = label.partition(":")
         if owner == "encoder":
-            leaves[name] += (leaf.ravel(),)
+            leaves[name].append(leaf.ravel())
     flat = {name: jnp.concatenate([jnp.zeros(1), *parts]) for name, parts in leaves.items()}
     largest = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(g)) for g in flat.values()])
     norms = {name: jnp.linalg.norm(divide_or_zero(g, largest)) for name, g in flat.items()}  # no square overflows

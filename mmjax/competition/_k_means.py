@@ -4,12 +4,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+NUM_STARTS = 4
+
 
 def k_means(key: Array, points: Array, weight: Array, *, num_clusters: int, num_iterations: int = 30) -> Array:
-    """Cluster points by Lloyd's iterations from a k-means++ start (Arthur & Vassilvitskii 2007).
+    """Cluster points by Lloyd's iterations from k-means++ starts (Arthur & Vassilvitskii 2007).
 
     Each further centre is a point drawn with a probability in proportion to its squared distance from the nearest one
-    so far. A cluster without points keeps its centre.
+    so far. A cluster without points keeps its centre. Of four starts the one is taken whose clusters have the smallest
+    sum of squared distances from their centres.
 
     Args:
       key: PRNG key of the start; the result is a function of it.
@@ -21,7 +24,6 @@ def k_means(key: Array, points: Array, weight: Array, *, num_clusters: int, num_
     Returns:
       the clusters (n,), in [0, num_clusters). Ties go to the first. Not differentiable.
     """
-    centres = _start(key, points, weight, num_clusters)
 
     def iterate(centres: Array, _: None) -> tuple[Array, None]:
         members = jax.nn.one_hot(_nearest(points, centres), num_clusters, dtype=points.dtype) * weight[:, None]
@@ -29,8 +31,13 @@ def k_means(key: Array, points: Array, weight: Array, *, num_clusters: int, num_
         means = members.T @ points / jnp.where(sizes > 0, sizes, 1)[:, None]
         return jnp.where(sizes[:, None] > 0, means, centres), None
 
-    centres, _ = jax.lax.scan(iterate, centres, length=num_iterations)
-    return _nearest(points, centres)
+    def one(key: Array) -> tuple[Array, Array]:
+        centres, _ = jax.lax.scan(iterate, _start(key, points, weight, num_clusters), length=num_iterations)
+        distances = _squared_distances(points, centres)
+        return jnp.argmin(distances, axis=1), jnp.sum(jnp.min(distances, axis=1) * weight)
+
+    clusters, spread = jax.lax.map(one, jax.random.split(key, NUM_STARTS))
+    return clusters[jnp.argmin(spread)]
 
 
 def purity(clusters: Array, label: Array, weight: Array, *, num_clusters: int, num_classes: int) -> Array:

@@ -46,7 +46,6 @@ def mses(task: Task = classification, *, patience: ArrayLike = 10) -> Strategy:
     Returns:
       the strategy; its state is the best losses, the segments waited and who has stopped.
     """
-
     trained = multi_loss(task)
 
     def init(key: Array, model: Model, params: Tree) -> tuple[Tree, Stopping]:
@@ -81,5 +80,7 @@ def _by_label(state: Stopping) -> dict[str, Array]:
 def _judged(state: Stopping, losses: dict[str, Array], patience: ArrayLike) -> Stopping:
     best = {name: jnp.fmin(loss, state.best[name]) for name, loss in losses.items()}
     waited = {name: jnp.where(best[name] < state.best[name], 0, state.waited[name] + 1) for name in losses}
-    stopped = {name: state.stopped[name] | (waited[name] > patience) for name in losses}
+    stopped = {
+        name: state.stopped[name] | (waited[name] > jnp.asarray(patience, waited[name].dtype)) for name in losses
+    }
     return Stopping(best, waited, stopped)

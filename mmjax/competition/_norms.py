@@ -7,11 +7,12 @@ from jax import Array
 def norm(x: Array, axis: int = -1) -> Array:
     """Return the Euclidean length along an axis; value and derivative are 0 below the dtype's eps."""
     squares = jnp.sum(x**2, axis=axis)
-    long = squares > jnp.finfo(x.dtype).eps ** 2
-    return jnp.where(long, jnp.sqrt(jnp.where(long, squares, 1)), 0)
+    short = squares <= jnp.finfo(x.dtype).eps ** 2  # NaN is not
+    return jnp.where(short, 0, jnp.sqrt(jnp.where(short, 1, squares)))
 
 
 def normalised(x: Array, axis: int = -1) -> Array:
     """Return vectors of length 1 along an axis; zeros, and derivatives of 0, for those shorter than the dtype's eps."""
     length = jnp.expand_dims(norm(x, axis), axis)
-    return jnp.where(length > 0, x / jnp.where(length > 0, length, 1), 0)
+    short = length == 0
+    return jnp.where(short, 0, x / jnp.where(short, 1, length))

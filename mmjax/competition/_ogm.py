@@ -144,7 +144,7 @@ def _with_noise(model: Model, key: Array, strength: Array, moved: Tree, gradient
     before = jax.tree.leaves(gradients)
     places = [place for place, label in enumerate(labels) if label.startswith("encoder:")]
     ends = np.cumsum([leaves[place].size for place in places])
-    noise = jnp.split(strength * jax.random.normal(key, ends[-1:]), ends[:-1])  # drawn at once: compiles in less time
+    noise = jnp.split(strength * jax.random.normal(key, (int(ends[-1]),)), ends[:-1])
     for place, normal in zip(places, noise, strict=True):
         x = leaves[place]
         leaves[place] = x + (jnp.std(before[place]) + 1e-8) * normal.reshape(x.shape).astype(x.dtype)

@@ -54,7 +54,7 @@ def pmr_weights(scores: Mapping[str, Array], alpha: ArrayLike) -> dict[str, Arra
     Both are 0 where the scores are equal.
     """
     highest = jnp.max(jnp.stack(list(scores.values())))
-    return {name: jnp.where(score < highest, alpha, 0.0) for name, score in scores.items()}
+    return {name: jnp.where(score >= highest, 0.0, alpha) for name, score in scores.items()}
 
 
 def pmr_coefficients(scores: Mapping[str, Array], eta: ArrayLike) -> dict[str, Array]:
@@ -64,7 +64,7 @@ def pmr_coefficients(scores: Mapping[str, Array], eta: ArrayLike) -> dict[str, A
     """
     lowest = jnp.min(jnp.stack(list(scores.values())))
     ratios = {name: score / jnp.maximum(lowest, jnp.finfo(score.dtype).eps) for name, score in scores.items()}
-    return {name: jnp.where(ratio > 1, 1 - jnp.tanh(eta * ratio), 1) for name, ratio in ratios.items()}
+    return {name: jnp.where(ratio <= 1, 1, 1 - jnp.tanh(eta * ratio)) for name, ratio in ratios.items()}
 
 
 def pmr(

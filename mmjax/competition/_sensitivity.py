@@ -50,7 +50,7 @@ def sensitivities(
     subsets: Subsets,
     game: Game,
     encode_key: Array,
-    num_at_once: int | None = None,
+    num_at_once: int | None = 1,
 ) -> dict[str, Array]:
     """Return the mean divergence J_S of a model's predictions with and without modalities S perturbed.
 
@@ -74,8 +74,8 @@ def sensitivities(
       subsets: from the modalities to the subsets S.
       game: in which shares the gradients flow back; the values do not depend on it.
       encode_key: PRNG key with which the batch was encoded.
-      num_at_once: draws that are computed together, and again in the backward pass, which saves memory, and on a CPU
-        time; None: all, once.
+      num_at_once: draws that are computed together, and again in the backward pass: the fewer, the less memory, and one
+        is the fastest on a CPU. None: all together, once, for accelerators that have the memory.
 
     Returns:
       the modalities of S, joined by "+", to J_S.

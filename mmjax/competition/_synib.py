@@ -22,6 +22,7 @@ from mmjax.competition._strategy import (
 )
 from mmjax.competition._task import Task, classification
 from mmjax.estimators import permute_within
+from mmjax.numerics import nan_unless
 
 
 def divergence_from_normal(logits: Array) -> Array:
@@ -96,4 +97,6 @@ def _withheld(key: Array, name: str, made: Forward, batch: Samples, probability:
     latent = made.latents[name]
     counts = (weight_with(batch, name) > 0).astype(jnp.int32)
     other = latent[permute_within(order_key, counts)]
-    return jnp.where(jax.random.bernoulli(feature_key, probability, latent.shape), other, latent)
+    withheld = jnp.where(jax.random.bernoulli(feature_key, probability, latent.shape), other, latent)
+    chance = jnp.asarray(probability)
+    return nan_unless((chance >= 0) & (chance <= 1), withheld)

@@ -16,6 +16,8 @@ from mmjax.training import TrainConfig, adamw, make_train
 from tests.competition.conftest import gradients_of, names_of, samples
 
 WIDTH = 4
+FAST = {"xla_backend_optimization_level": 0}
+"""Compile fast."""
 
 
 class PlainModel(NamedTuple):
@@ -120,12 +122,12 @@ def check_strategy(make, values, num_modalities=2, label="classes"):
         gradients, new, _ = gradients_of(strategy, model, params, statistics, state, batch)
         return gradients, plain(new), strategy.rates(model, params, new), params, state, loss
 
-    jitted = jax.jit(run)
+    jitted = jax.jit(run, compiler_options=FAST)
     one_by_one = [jitted(value, params, batch) for value in values]
     *_, after, state, loss = one_by_one[0]
     eager = make(values[0]).loss(model, after, statistics, state, batch, jax.random.key(1))[0]
     chex.assert_trees_all_close(eager, loss, rtol=1e-4, atol=1e-5)
-    together = jax.jit(jax.vmap(run, (0, None, None)))(values, params, batch)
+    together = jax.jit(jax.vmap(run, (0, None, None)), compiler_options=FAST)(values, params, batch)
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *map(plain, one_by_one))
     chex.assert_trees_all_close(plain(together), stacked, rtol=1e-4, atol=1e-5)
     cases = {name: (params, hard) for name, hard in hard_batches(batch).items()}

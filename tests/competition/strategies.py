@@ -77,7 +77,7 @@ STRATEGIES = {
     ),
     "mses": Entry(mses, {"patience": (0, 3)}),
     "mmcosine": Entry(mmcosine, {"scale": (1.0, 15.0)}, heads=("linear",)),
-    "pmr": Entry(pmr, {"alpha": (0.0, 2.0), "eta": (0.0, 2.0), "momentum": (0.0, 0.9)}, CLASSES),
+    "pmr": Entry(pmr, {"eta": (0.1, 2.0), "momentum": (0.0, 0.9)}, CLASSES),
     "mmpareto": Entry(mmpareto, {"gamma": (0.5, 3.0)}),
     "mla": Entry(
         lambda task, **values: mla(task, width=WIDTH, num_modalities=NUM_MODALITIES, **values),
@@ -91,7 +91,7 @@ STRATEGIES = {
     ),
     "diagnose_relearn": Entry(
         lambda task, **values: diagnose_relearn(task, num_samples=8, num_iterations=3, **values),
-        {"strength": (0.5, 5.0), "period": (1, 2), "max_times": (0, 2)},
+        {"strength": (0.5, 5.0), "period": (1, 2), "max_times": (1, 3)},
         CLASSES,
     ),
     "gradient_blending": Entry(gradient_blending, {"num_probing": (1, 2), "num_training": (1, 3)}),

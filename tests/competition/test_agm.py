@@ -12,6 +12,8 @@ from mmjax.models import ConcatMLP
 from tests.competition.checks import check_strategy, first_step, labels_that_differ
 from tests.competition.conftest import gradients_of, model_of, samples, started
 
+JOINT = joint()
+
 
 def arrays(**values):
     return {name: jnp.asarray(value) for name, value in values.items()}
@@ -72,7 +74,7 @@ def test_gradients_are_those_of_scaled_shares(head):
 def test_without_strength_it_is_joint():
     for num_modalities in (1, 3):
         gradients, *_ = first_step(agm(alpha=0.0), num_modalities)
-        plain, *_ = first_step(joint(), num_modalities)
+        plain, *_ = first_step(JOINT, num_modalities)
         assert not labels_that_differ(gradients, plain, model_of(num_modalities).labels)
 
 

@@ -12,6 +12,8 @@ from mmjax.models import ConcatMLP
 from tests.competition.checks import check_strategy, first_step, ratios_by_label
 from tests.competition.conftest import gradients_of, model_of, samples, started
 
+JOINT = joint()
+
 
 def arrays(**values):
     return {name: jnp.asarray(value) for name, value in values.items()}
@@ -26,7 +28,7 @@ def test_shares():
 
 def test_what_is_scaled_without_directions():
     gradients, aux, state = first_step(cggm(direction=0.0), 3)
-    plain, *_ = first_step(joint(), 3)
+    plain, *_ = first_step(JOINT, 3)
     assert {name: float(x) for name, x in state.items()} == {
         name: float(x) for name, x in aux.signals.accuracies.items()
     }

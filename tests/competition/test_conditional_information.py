@@ -15,7 +15,9 @@ def entropies(p):
     num_modalities = p.ndim - 1
     return jnp.stack(
         [
-            conditional_entropy(p.sum(tuple(m for m in range(num_modalities) if not s >> m & 1)), given=given, base=np.e)
+            conditional_entropy(
+                p.sum(tuple(m for m in range(num_modalities) if not s >> m & 1)), given=given, base=np.e
+            )
             for s in range(2**num_modalities)
             for given in [tuple(range(s.bit_count()))]
         ]

@@ -14,7 +14,6 @@ from tests.competition.conftest import samples
 from tests.competition.stage_checks import (
     PlainModel,
     check_strategy,
-    moved,
     own_gradients,
     splits,
     started,
@@ -26,9 +25,8 @@ from tests.competition.stage_checks import (
 def blobs(num_points, width=3):
     rng = np.random.default_rng(0)
     which = rng.integers(0, 4, num_points)
-    return jnp.asarray(
-        rng.normal(size=(4, width))[which] * 10 + rng.normal(size=(num_points, width)), jnp.float32
-    ), which
+    points = rng.normal(size=(4, width))[which] * 10 + rng.normal(size=(num_points, width))
+    return jnp.asarray(points, jnp.float32), which
 
 
 def test_clusters_are_those_of_scikit_learn():
@@ -104,11 +102,9 @@ def test_the_loss_is_multi_loss():
 
 def test_in_a_run():
     model, hparams = PlainModel(), {"learning_rate": jnp.float32(0.05)}
-    states, _ = states_of(tiny_run(diagnose_relearn(period=1, strength=9.0), model, 2), hparams, splits(), 2)
-    without, _ = states_of(tiny_run(multi_loss(), model, 2), hparams, splits(), 1)
-    assert moved(model, states[1].params, without[1].params) <= {"encoder:x1", "encoder:x2"}
-    chex.assert_trees_all_close(states[1].params["head"], without[1].params["head"], rtol=1e-6)
-    assert int(states[2].memory.times) == 2
+    states, _ = states_of(tiny_run(diagnose_relearn(period=2), model, 2), hparams, splits(), 2)
+    assert [int(state.memory.times) for state in states] == [0, 0, 1]
+    assert [int(state.memory.segment) for state in states] == [0, 1, 2]
 
 
 def test_needs_classes():

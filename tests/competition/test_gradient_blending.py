@@ -72,17 +72,15 @@ def test_each_probe_begins_with_the_statistics_of_the_snapshot(made):
 def test_weights_are_those_of_the_measured_losses(made):
     states, _ = made
     data = splits()
-    losses = jax.jit(
-        lambda variables: jnp.stack(
-            [mean_losses(classification, MODEL, variables, d) for d in (data.train, data.valid)]
-        )
-    )
+
+    def losses(variables):
+        return jnp.stack([mean_losses(classification, MODEL, variables, d) for d in (data.train, data.valid)])
+
     np.testing.assert_allclose(states[1].memory.weights, np.full(3, 1 / 3), rtol=1e-6)
     weights = states[6].memory.weights
     ratios = states[6].memory.ratios
     np.testing.assert_allclose(weights, ratios / ratios.sum(), rtol=1e-6)
     assert np.all(ratios > 0) and weights.sum() == pytest.approx(1)
-    # The probe of the first head ends where a run on its loss alone ends that is read off before it is set back.
     before = losses({"params": states[0].params, **states[0].statistics})
     half = losses({"params": states[1].params, **states[1].statistics})
     assert np.all(np.asarray(half)[:, 0] < np.asarray(before)[:, 0])
@@ -105,5 +103,4 @@ def test_the_loss_is_that_of_one_head_and_then_the_blend():
 
 
 def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda n: gradient_blending(num_training=n), jnp.array([1, 3]), 3)
-    check_strategy(lambda n: gradient_blending(regression, num_training=n), jnp.array([1, 3]), label="targets")
+    check_strategy(lambda n: gradient_blending(regression, num_training=n), jnp.array([1, 3]), 3, label="targets")

@@ -11,6 +11,7 @@ from tests.competition.checks import check_strategy, first_step, labels_that_dif
 from tests.competition.conftest import make_step, model_of, samples, started
 
 MODEL = model_of()
+JOINT = joint()
 FACTORS = {"x1": 0.7, "x2": 1.3}
 
 
@@ -20,7 +21,7 @@ def test_ratio():
 
 
 def test_factors_as_rates_and_as_gradients():
-    plain, *_ = first_step(joint())
+    plain, *_ = first_step(JOINT)
     before, *_ = first_step(mslr_before())
     behind, *_ = first_step(mslr_behind())
     expected = {f"{part}:{name}": factor for name, factor in FACTORS.items() for part in ("encoder", "head")}

@@ -13,6 +13,7 @@ from tests.competition.checks import check_strategy, first_step, labels_that_dif
 from tests.competition.conftest import gradients_of, make_step, model_of, samples, started
 
 MODEL = model_of()
+JOINT = joint()
 
 
 def test_golden_factors(float64):
@@ -53,7 +54,7 @@ def test_an_absent_modality_is_not_compared_with():
 @pytest.mark.parametrize("head", [None, ConcatMLP(3, features=(4,))])
 def test_only_the_encoder_ahead_is_slowed(head):
     gradients, _, state = first_step(ogm(alpha=0.3), head=head)
-    plain, *_ = first_step(joint(), head=head)
+    plain, *_ = first_step(JOINT, head=head)
     factors = {name: float(factor) for name, factor in state.coefficients.items()}
     (ahead,) = (name for name, factor in factors.items() if factor < 1)
     ratios = ratios_by_label(gradients, plain, MODEL.labels)
@@ -64,7 +65,7 @@ def test_only_the_encoder_ahead_is_slowed(head):
 
 def test_noise_has_the_spread_of_the_gradient():
     noisy, _, state = first_step(ogm(noise=True))
-    plain, *_ = first_step(joint())
+    plain, *_ = first_step(JOINT)
     for name, factor in state.coefficients.items():
         (kernel, *_), (without, *_) = (
             [x for x in jax.tree.leaves(t[f"encoders_{name}"]) if x.ndim == 2] for t in (noisy, plain)
@@ -77,7 +78,7 @@ def test_only_in_its_segments():
     batch, strategy = samples(jax.random.key(5)), ogm(noise=True, first=1, last=1)
     params, statistics, state = started(strategy, MODEL)
     step = jax.jit(lambda state: gradients_of(strategy, MODEL, params, statistics, state, batch)[0])
-    plain, *_ = first_step(joint())
+    plain, *_ = first_step(JOINT)
     differs = []
     for _ in range(3):
         differs.append(bool(labels_that_differ(step(state), plain, MODEL.labels)))

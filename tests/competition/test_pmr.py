@@ -11,6 +11,8 @@ from mmjax.competition._pmr import pmr, pmr_coefficients, pmr_weights, prototype
 from tests.competition.checks import check_strategy, first_step, labels_that_differ, ratios_by_label
 from tests.competition.conftest import gradients_of, model_of, samples, started
 
+JOINT = joint()
+
 
 def arrays(**values):
     return {name: jnp.asarray(value) for name, value in values.items()}
@@ -84,7 +86,7 @@ def test_two_modalities_draw_the_one_that_lags():
 def test_three_modalities_scale_the_encoders():
     model, _, _, state, run = started_with_prototypes(pmr(eta=0.3), 3)
     gradients, aux = run(state)
-    plain, *_ = first_step(joint(), 3)
+    plain, *_ = first_step(JOINT, 3)
     factors = {label: float(x) for label, x in aux.signals.items()}
     assert sorted(factors.values())[1] < 1 == max(factors.values())
     ratios = ratios_by_label(gradients, plain, model.labels)
@@ -93,7 +95,7 @@ def test_three_modalities_scale_the_encoders():
 
 
 def test_joint_in_the_first_segment_and_outside_of_its_segments():
-    plain, *_ = first_step(joint())
+    plain, *_ = first_step(JOINT)
     labels = model_of().labels
     assert not labels_that_differ(first_step(pmr())[0], plain, labels)
     _, _, _, state, run = started_with_prototypes(pmr(last=1), 2)

@@ -32,7 +32,7 @@ def test_losses_of_the_public_code():
 
 
 def turns(strategy, num_segments):
-    params, statistics, state = started(strategy, MODEL)
+    params, _, state = started(strategy, MODEL)
     found = []
     for _ in range(num_segments):
         rates = strategy.rates(MODEL, params, state)

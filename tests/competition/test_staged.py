@@ -30,10 +30,13 @@ ENCODERS, HEADS = {"encoder:x1", "encoder:x2"}, {"head:x1", "head:x2"}
 RATE = {"learning_rate": jnp.float32(0.01)}
 
 
+TRAIN = tiny_run(frozen(num_segments=2), MODEL, 4)
+
+
 @pytest.fixture(scope="module")
 def frozen_run():
     with jax.numpy_dtype_promotion("standard"):
-        return states_of(tiny_run(frozen(num_segments=2), MODEL, 4), RATE, splits(), 4)
+        return states_of(TRAIN, RATE, splits(), 4)
 
 
 def test_each_stage_moves_its_own_parts_bit_by_bit(frozen_run):
@@ -54,14 +57,6 @@ def test_each_stage_moves_its_own_parts_bit_by_bit(frozen_run):
         chex.assert_trees_all_equal(states[0].statistics, states[1].statistics)
 
 
-def test_the_first_stage_is_the_ensemble(frozen_run):
-    states, metrics = frozen_run
-    alone, of_alone = states_of(tiny_run(ensemble(), MODEL, 2), RATE, splits(), 2)
-    for part in ("encoders_x1", "encoders_x2", "unimodal_heads"):
-        chex.assert_trees_all_close(states[2].params[part], alone[2].params[part], rtol=1e-5)
-    assert metrics[1]["train"]["loss"] == pytest.approx(float(of_alone[1]["train"]["loss"]), rel=1e-5)
-
-
 def test_no_preparatory_segment_is_selected(frozen_run):
     states, metrics = frozen_run
     assert [bool(one["selectable"]) for one in metrics] == [False, False, True, True]
@@ -71,34 +66,40 @@ def test_no_preparatory_segment_is_selected(frozen_run):
     assert jnp.isinf(states[2].best.loss) and int(states[4].best.segment) in (2, 3)
 
 
-def test_finetuning_moves_encoders_in_both_stages():
-    states, _ = states_of(tiny_run(finetuned(num_segments=1), MODEL, 2), RATE, splits(), 2)
-    assert moved(MODEL, states[0].params, states[1].params) == ENCODERS | HEADS
-    assert moved(MODEL, states[1].params, states[2].params) == ENCODERS | HEADS | {"head"}
+def test_finetuning_is_the_ensemble_and_then_joint():
+    batch, strategy = samples(jax.random.key(5)), finetuned(num_segments=1)
+    params, statistics, state = started(strategy, MODEL)
+    step = jax.jit(lambda state: gradients_of(strategy, MODEL, params, statistics, state, batch))
+    for base, labels in ((ensemble(), ENCODERS | HEADS), (joint(), ENCODERS | HEADS | {"head"})):
+        gradients, state, _ = step(state)
+        chex.assert_trees_all_close(gradients, own_gradients(base)[0], rtol=1e-5, atol=1e-7)
+        rates = strategy.rates(MODEL, params, state)
+        assert moved(MODEL, rates, jax.tree.map(jnp.zeros_like, rates)) == labels
+        _, state = strategy.on_segment(MODEL, {"params": params}, state, batch, batch)
 
 
 def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
-    train = tiny_run(frozen(num_segments=2), MODEL, 4)
-    whole = run(train, jax.random.key(3), RATE, splits())
+    whole = run(TRAIN, jax.random.key(3), RATE, splits())
 
     def stop(number, metrics):
         if number == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(train, jax.random.key(3), RATE, splits(), checkpoint=tmp_path / "run", progress=stop)
-    rest = run(train, jax.random.key(3), RATE, splits(), checkpoint=tmp_path / "run")
+        run(TRAIN, jax.random.key(3), RATE, splits(), checkpoint=tmp_path / "run", progress=stop)
+    rest = run(TRAIN, jax.random.key(3), RATE, splits(), checkpoint=tmp_path / "run")
     chex.assert_trees_all_equal(plain(rest.state), plain(whole.state))
 
 
 def test_held_encoders_encode_as_in_evaluation():
-    gradients, model, aux, (params, batch, _) = own_gradients(encoders_held(joint()), 3)
+    gradients, model, aux, (params, _, _) = own_gradients(encoders_held(joint()), 3)
     plain_gradients, *_ = own_gradients(joint(), 3)
     chex.assert_trees_all_close(gradients["head"], plain_gradients["head"], rtol=1e-6)
     assert not any(np.any(x) for name in gradients if name.startswith("enc") for x in jax.tree.leaves(gradients[name]))
     chex.assert_trees_all_equal(aux.statistics, {"running": model.init(None)["running"]})
     rates = encoders_held(joint()).rates(model, params, ())
-    assert set(jax.tree.leaves(rates["encoders_x2"])) == {0.0} and set(jax.tree.leaves(rates["head"])) == {1.0}
+    chex.assert_trees_all_equal(rates["encoders_x2"], {"kernel": 0.0})
+    assert all(rate == 1 for rate in jax.tree.leaves(rates["head"]))
 
 
 def vector(strategy, num_losses):

@@ -34,7 +34,11 @@ from mmjax.competition._pmr import pmr_coefficients, pmr_weights, prototype_simi
 from mmjax.competition._reconboost import boosting_losses, memory_losses
 from mmjax.competition._shapley import shapley_values
 
-pytestmark = [pytest.mark.outside, pytest.mark.usefixtures("float64")]
+pytestmark = [
+    pytest.mark.outside,
+    pytest.mark.usefixtures("float64"),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # in their files
+]
 torch = pytest.importorskip("torch", reason="needs torch: install the bench extra")
 
 NUM_SAMPLES, NUM_CLASSES = 512, 4
@@ -96,7 +100,7 @@ def encoders(names):
 
 def factors_of(model):
     """By how much the gradients of the encoders were multiplied."""
-    return {name.split(".")[1]: float(parameter.grad.mean()) for name, parameter in model.named_parameters()}
+    return {name.split(".")[1]: float(parameter.grad.detach().mean()) for name, parameter in model.named_parameters()}
 
 
 def drawn(num_modalities, seed=0):

@@ -59,7 +59,9 @@ def test_between_the_unimodal_and_the_joint_classifiers(kind):
     tables = jnp.asarray(random_tables(kind, 200, (2, 3, 3)))
     found = jax.jit(jax.vmap(lambda p: additive_ceiling(p, base=np.e)))(tables)
     label = jax.vmap(lambda p: entropy(p.sum((0, 1)), base=np.e))(tables)
-    unimodal = [jax.vmap(lambda p, axis=axis: joint_mutual_information(p.sum(axis, keepdims=True)))(tables) for axis in (0, 1)]
+    unimodal = [
+        jax.vmap(lambda p, axis=axis: joint_mutual_information(p.sum(axis, keepdims=True)))(tables) for axis in (0, 1)
+    ]
     assert np.all(found.information <= np.minimum(found.joint_information, label) + 1e-9)
     assert np.all(found.information >= np.max(unimodal, axis=0) * np.log(2) - 1e-9)
     assert np.all((found.accuracy > 0) & (found.accuracy <= found.joint_accuracy + 1e-12))
