@@ -142,6 +142,8 @@ class _Some(NamedTuple):
 
 def _some(key: Array, samples: Samples, num_samples: int) -> Samples:
     """Draw some of the samples without replacement; all if there are not more."""
+    if samples.weight.shape[0] <= num_samples:
+        return samples
     places = jax.random.permutation(key, samples.weight.shape[0])[:num_samples]
     all_ = _Some(dict(samples.modalities), samples.label, dict(samples.masks), samples.weight)
     return jax.tree.map(lambda x: x[places], all_)

@@ -143,7 +143,7 @@ def own_gradients(strategy, num_modalities=2, linear=True):
     model = PlainModel(num_modalities, linear=linear)
     batch = samples(jax.random.key(5), num_modalities=num_modalities)
     params, statistics, state = started(strategy, model)
-    run = jax.jit(lambda batch: gradients_of(strategy, model, params, statistics, state, batch))
+    run = jax.jit(lambda batch: gradients_of(strategy, model, params, statistics, state, batch), compiler_options=FAST)
     gradients, state, aux = run(batch)
     return gradients, model, aux, (params, batch, state)
 
@@ -159,7 +159,7 @@ def splits(num_modalities=2):
 
 
 def tiny_run(strategy, model, num_segments):
-    """A run of few steps, with decay of the weights and Adam's memory, and a list of its states after each segment."""
+    """A run of few steps, with decay of the weights and Adam's memory."""
     config = TrainConfig(
         num_segments=num_segments,
         steps_per_segment=3,
@@ -167,7 +167,8 @@ def tiny_run(strategy, model, num_segments):
         metrics_fn=few_metrics,
         optimizer_fn=lambda hparams: adamw(hparams["learning_rate"], weight_decay=0.5),
     )
-    return make_train(config, model, strategy)
+    train = make_train(config, model, strategy)
+    return train._replace(segment=jax.jit(train.segment, compiler_options=FAST))
 
 
 def states_of(train, hparams, data, num_segments):

@@ -1,5 +1,7 @@
 """Diagnosing and re-learning: clusters and their purity, how far encoders are set back, and when."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from mmjax.competition._diagnose_relearn import diagnose_relearn, purities
 from mmjax.competition._k_means import k_means, min_max_scaled, purity
 from tests.competition.conftest import samples
 from tests.competition.stage_checks import (
+    FAST,
     PlainModel,
     check_strategy,
     own_gradients,
@@ -29,9 +32,12 @@ def blobs(num_points, width=3):
     return jnp.asarray(points, jnp.float32), which
 
 
+four_means = jax.jit(functools.partial(k_means, num_clusters=4), compiler_options=FAST)
+
+
 def test_clusters_are_those_of_scikit_learn():
     points, which = blobs(200)
-    ours = k_means(jax.random.key(1), points, jnp.ones(200), num_clusters=4)
+    ours = four_means(jax.random.key(1), points, jnp.ones(200))
     theirs = KMeans(4, n_init=10, random_state=0).fit_predict(points)
     pairs = {(int(a), int(b)) for a, b in zip(ours, theirs, strict=True)}
     assert len(pairs) == 4
@@ -39,22 +45,22 @@ def test_clusters_are_those_of_scikit_learn():
 
 
 def test_points_without_weight_do_not_count():
-    points, which = blobs(60)
+    points, which = blobs(100)
     far = jnp.concatenate([points, 1e4 + points])
-    weight = (jnp.arange(120) < 60).astype(float)
+    weight = (jnp.arange(200) < 100).astype(float)
     labels = jnp.asarray(np.concatenate([which, which]))
-    clusters = k_means(jax.random.key(1), far, weight, num_clusters=4)
+    clusters = four_means(jax.random.key(1), far, weight)
     assert purity(clusters, labels, weight, num_clusters=4, num_classes=4) == 1
     scaled = min_max_scaled(far, weight)
-    assert scaled[:60].min() == -1 and scaled[:60].max() == 1 and np.all(scaled[60:] == -1)
+    assert scaled[:100].min() == -1 and scaled[:100].max() == 1 and np.all(scaled[100:] == -1)
     assert np.all(min_max_scaled(jnp.full((3, 2), 7.0), jnp.ones(3)) == -1)
 
 
 def test_degenerate_clusters():
-    same = jnp.ones((5, 2))
-    assert np.all(k_means(jax.random.key(0), same, jnp.ones(5), num_clusters=3) == 0)
-    assert np.all(k_means(jax.random.key(0), same, jnp.zeros(5), num_clusters=3) == 0)
-    assert np.all(k_means(jax.random.key(0), same, jnp.ones(5), num_clusters=1) == 0)
+    same = jnp.ones((200, 3))
+    for weight in (jnp.ones(200), jnp.zeros(200)):
+        assert np.all(four_means(jax.random.key(0), same, weight) == 0)
+    assert np.all(k_means(jax.random.key(0), same, jnp.ones(200), num_clusters=1, num_iterations=1) == 0)
 
 
 def test_purity():
@@ -72,16 +78,17 @@ def test_encoders_are_set_back_as_far_as_they_have_memorised():
     clear = train._replace(modalities={"x1": 3.0 * jax.nn.one_hot(train.label, 3), "x2": jnp.ones((30, 3))})
     params, statistics, state = started(strategy, model)
     changed = jax.tree.map(lambda x: x + 1, params)
-    segment = jax.jit(lambda state: strategy.on_segment(model, {"params": changed, **statistics}, state, clear, valid))
+    segment = jax.jit(
+        lambda state: strategy.on_segment(model, {"params": changed, **statistics}, state, clear, valid),
+        compiler_options=FAST,
+    )
     kept, state = segment(state)
     chex.assert_trees_all_equal(kept, changed)
     key, _ = jax.random.split(state.key)
     back, state = segment(state)
     assert int(state.times) == 1
-    of_train, of_valid = (
-        purities(k, model, {"params": changed}, data)
-        for k, data in zip(jax.random.split(key), (clear, valid), strict=True)
-    )
+    measured = jax.jit(lambda key, data: purities(key, model, {"params": changed}, data), compiler_options=FAST)
+    of_train, of_valid = (measured(k, data) for k, data in zip(jax.random.split(key), (clear, valid), strict=True))
     assert of_train["x1"] == 1 and of_valid["x1"] < 1
     for name in ("x1", "x2"):
         moved_back = (changed[f"encoders_{name}"]["kernel"] - back[f"encoders_{name}"]["kernel"]).mean()

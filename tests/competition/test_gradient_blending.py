@@ -73,6 +73,7 @@ def test_weights_are_those_of_the_measured_losses(made):
     states, _ = made
     data = splits()
 
+    @jax.jit
     def losses(variables):
         return jnp.stack([mean_losses(classification, MODEL, variables, d) for d in (data.train, data.valid)])
 

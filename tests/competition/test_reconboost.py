@@ -50,11 +50,12 @@ def test_turns():
     assert turns(reconboost(num_alone=2, num_joint=0), 6) == ["1", "1", "2", "2", "3", "3"]
 
 
-def value_and_gradients(strategy, segment, batch=BATCH):
+@jax.jit
+def value_and_gradients(memory_weight, segment, batch):
+    strategy = reconboost(memory_weight=memory_weight)
     params, statistics, _ = started(strategy, MODEL)
-    run = jax.jit(lambda state: gradients_of(strategy, MODEL, params, statistics, state, batch))
-    loss = strategy.loss(MODEL, params, statistics, jnp.int32(segment), batch, jax.random.key(1))[0]
-    return loss, *run(jnp.int32(segment))
+    loss = strategy.loss(MODEL, params, statistics, segment, batch, jax.random.key(1))[0]
+    return loss, *gradients_of(strategy, MODEL, params, statistics, segment, batch)
 
 
 def test_the_loss_of_each_turn():
@@ -67,16 +68,16 @@ def test_the_loss_of_each_turn():
         :5
     ].mean()
     memory = np.mean(memory_losses(jnp.asarray(logits["x2"]), jnp.asarray(logits["x1"]))[3:5])
-    loss, gradients, _, aux = value_and_gradients(reconboost(memory_weight=3.0), 2, batch)
+    loss, gradients, _, aux = value_and_gradients(3.0, 2, batch)
     np.testing.assert_allclose(loss, alone + 3 * memory, rtol=1e-5)
     assert not np.any(gradients["encoders_x1"]["kernel"]) and np.any(gradients["encoders_x2"]["kernel"])
     changed = {name for name, mean in aux.statistics["running"].items() if np.any(mean)}
     assert changed == {"encoders_x2"}
-    loss, _, _, aux = value_and_gradients(reconboost(), 3, batch)
+    loss, _, _, aux = value_and_gradients(0.5, 3, batch)
     expected = classification.losses(jnp.asarray(sum(logits.values())), BATCH.label).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     assert all(np.any(mean) for mean in aux.statistics["running"].values())
-    first = [value_and_gradients(reconboost(memory_weight=w), 0)[0] for w in (0.0, 9.0)]
+    first = [value_and_gradients(w, 0, batch)[0] for w in (0.0, 9.0)]
     assert first[0] == first[1]
 
 

@@ -33,7 +33,10 @@ def measured(model, params, batch, key=KEY, *, task=classification, game=None, s
     return sensitivities(key, model, made, batch, divergence=task.divergence, game=game, subsets=subsets, **options)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "task", "subsets", "perturbation", "num_at_once"))
+jitted = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiles in half the time
+
+
+@functools.partial(jitted, static_argnames=("model", "task", "subsets", "perturbation", "num_at_once"))
 def with_gradient(model, params, batch, game, **options):
     """J_S, and the gradient of the regulariser, minus their sum."""
 
@@ -49,24 +52,33 @@ def with_gradient(model, params, batch, game, **options):
 def setting(num_modalities=2, head="linear"):
     model = model_of(num_modalities, HEADS[head])
     batch = samples(jax.random.key(3), 6, num_modalities)
-    return model, jax.jit(model.init)(jax.random.key(0))["params"], batch
+    return model, params_of(model), batch
+
+
+def params_of(model):
+    """Random parameters, without a program to make them."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))["params"]
+    return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), x.dtype), shapes)
 
 
 def close(tree, other, atol=1e-6):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=atol), tree, other)
 
 
-def plainly(model, base_params, params, batch, subset, divergence=jensen_shannon):
-    """J_S through `fuse` alone, with parameters of its own for the prediction as it is."""
+def plainly(model, base_params, params, batch, chosen, divergence=jensen_shannon):
+    """J_S through `fuse` alone, with parameters of its own for the prediction as it is: (number of subsets,)."""
     base, _ = model.encode({"params": base_params}, batch.modalities, batch.masks)
     z, _ = model.encode({"params": params}, batch.modalities, batch.masks)
     y = model.fuse({"params": base_params}, base, batch.masks)
 
-    def one(donors):
-        moved = {name: x[donors] if name in subset else x for name, x in z.items()}
-        return divergence(y, model.fuse({"params": params}, moved, batch.masks))
+    def one(donors, in_subset):
+        moved = {name: jnp.where(in_subset[name], x[donors], x) for name, x in z.items()}
+        return jnp.mean(divergence(y, model.fuse({"params": params}, moved, batch.masks)))
 
-    return jnp.mean(jax.vmap(one)(OTHERS.donors(KEY, len(batch.label))))
+    in_subset = {name: jnp.array([name in s for s in chosen]) for name in z}
+    each = jax.vmap(jax.vmap(one, (None, 0)), (0, None))(OTHERS.donors(KEY, len(batch.label)), in_subset)
+    return jnp.mean(each, axis=0)
 
 
 @functools.cache
@@ -75,10 +87,8 @@ def separate_gradients(num_modalities, head, subsets):
     model, params, batch = setting(num_modalities, head)
     chosen = subsets(model.modalities)
 
-    def values(base, moved):
-        return jnp.stack([plainly(model, base, moved, batch, s) for s in chosen])
-
-    jacobian = jax.device_get(jax.jit(jax.jacrev(values, (0, 1)))(params, params))
+    jacobian = jitted(jax.jacrev(lambda *p: plainly(model, *p, batch, chosen), (0, 1)))(params, params)
+    jacobian = jax.device_get(jacobian)
     return {s: tuple(jax.tree.map(lambda x, i=i: x[i], tree) for tree in jacobian) for i, s in enumerate(chosen)}
 
 
@@ -112,9 +122,8 @@ CASES = [
     (2, "sum", singletons),
     (2, "concatenation", singletons),
     (2, "gated", singletons),
-    (3, "linear", proper_subsets),
+    (3, "linear", singletons),
     (3, "gated", proper_subsets),
-    (4, "sum", singletons),
     (4, "concatenation", singletons),
 ]
 
@@ -127,7 +136,9 @@ def test_one_backward_pass_gives_each_part_its_own_gradient(num_modalities, head
             traced = jax.tree.map(np.float32, game(k))  # one program for all
             values, gradient = with_gradient(model, params, batch, traced, subsets=subsets)
             close(gradient, composed(num_modalities, head, subsets, functools.partial(factors, k)))
-            assert values.keys() == {"+".join(s) for s in subsets(model.modalities)}
+    chosen = subsets(model.modalities)
+    expected = plainly(model, params, params, batch, chosen)
+    close(values, {"+".join(s): expected[i] for i, s in enumerate(chosen)})
 
 
 def released(mode, model, params, batch):
@@ -154,17 +165,19 @@ def released(mode, model, params, batch):
     }[mode]
 
 
-@pytest.mark.parametrize("head", ["linear", "sum"])
-@pytest.mark.parametrize(("mode", "game"), [("greedy", code_greedy()), ("ind", code_ind()), ("colab", code_colab())])
-def test_the_presets_of_the_code_differentiate_what_it_does(head, mode, game):
-    model, params, batch = setting(2, head)
-    expected = jax.jit(jax.grad(lambda p: released(mode, model, p, batch)))(params)
-    close(with_gradient(model, params, batch, game)[1], expected)
+MODES = {"greedy": code_greedy(), "ind": code_ind(), "colab": code_colab()}
+
+
+def test_the_presets_of_the_code_differentiate_what_it_does():
+    model, params, batch = setting(2, "sum")
+    of_modes = jax.jacrev(lambda p: {mode: released(mode, model, p, batch) for mode in MODES})
+    for mode, expected in jitted(of_modes)(params).items():
+        close(with_gradient(model, params, batch, MODES[mode])[1], expected)
 
 
 def test_the_greedy_game_in_numbers_stops_what_traced_numbers_scale_by_zero():
     model, params, batch = setting(2, "concatenation")
-    constant = jax.jit(jax.grad(lambda p: -sum(measured(model, p, batch, game=paper()).values())))(params)
+    constant = jitted(jax.grad(lambda p: -sum(measured(model, p, batch, game=paper()).values())))(params)
     close(constant, with_gradient(model, params, batch, paper())[1])
     np.testing.assert_array_equal(constant["head"]["MLP_0"]["Dense_0"]["kernel"], 0)
 
@@ -183,24 +196,22 @@ def test_permutations_estimate_all_pairs_and_derangements_all_others():
 
     with_self, others = of(all_pairs()), of(OTHERS)
     np.testing.assert_allclose(others, with_self * 6 / 5, rtol=1e-5)
-    for perturbation, expected in ((permutations(4000), with_self), (derangements(4000), others)):
-        np.testing.assert_allclose(of(perturbation), expected, rtol=0.02)
-    assert abs(of(permutations(4000)) - others) > 0.1 * others
+    np.testing.assert_allclose(of(permutations(4000)), with_self, rtol=0.02)
+    np.testing.assert_allclose(of(derangements(4000)), others, rtol=0.02)
 
 
-@pytest.mark.parametrize("perturbation", [permutations(3), noise(2)])
-def test_a_head_split_into_partials_gives_what_it_gives_as_a_whole(perturbation):
+def test_a_head_split_into_partials_gives_what_it_gives_as_a_whole():
     model, params, batch = setting(2, "sum")
     batch = batch._replace(masks=batch.masks | {"x1": batch.masks["x1"].at[0].set(False)})
     whole = model._replace(partials=None, merge=None)
-    close(*[with_gradient(m, params, batch, code_ind(), perturbation=perturbation) for m in (model, whole)])
+    close(*[with_gradient(m, params, batch, code_ind()) for m in (model, whole)])
 
 
 def test_draws_computed_one_by_one_in_chunks_or_together_are_the_same():
     model, params, batch = setting()
     draws = permutations(5)
     together, *others = [
-        with_gradient(model, params, batch, code_ind(), perturbation=draws, num_at_once=num) for num in (None, 1, 2, 8)
+        with_gradient(model, params, batch, code_ind(), perturbation=draws, num_at_once=num) for num in (None, 1, 2)
     ]
     for other in others:
         close(other, together)
@@ -210,8 +221,8 @@ def test_a_permutation_that_changes_nothing_gives_nothing_despite_dropout():
     encoders = {name: MLP((5, 4), dropout=0.5) for name in ("x1", "x2")}
     head = SumMLP(NUM_CLASSES, (6,), dropout=0.5)
     model = functional(Multimodal(encoders, head, NUM_CLASSES), {name: jnp.zeros((1, 3)) for name in encoders})
-    params, batch = jax.jit(model.init)(jax.random.key(0))["params"], setting()[2]
-    made = jax.jit(lambda p: measured(model, p, batch, perturbation=IDENTITY))(params)
+    params, batch = params_of(model), setting()[2]
+    made = jitted(lambda p: measured(model, p, batch, perturbation=IDENTITY))(params)
     close(made, {"x1": 0.0, "x2": 0.0}, 1e-7)  # but for the rounding of log 2
 
 
@@ -219,10 +230,10 @@ def test_samples_that_do_not_count_or_lack_the_modality_neither_give_nor_take():
     model, params, batch = setting(2, "gated")
     huge = {name: x.at[4:].set(1e3) for name, x in batch.modalities.items()}
     padded = batch._replace(modalities=huge, weight=batch.weight.at[4].set(0), masks=batch.masks | {"x1": MASK})
-    made = measured(model, params, padded, perturbation=all_pairs())
-    whole = jax.tree.map(lambda x: x[:4], batch)
-    close(made["x1"], measured(model, params, whole, perturbation=all_pairs())["x1"])
-    assert made["x2"] != measured(model, params, whole, perturbation=all_pairs())["x2"]  # the sixth has x2
+    of = jitted(lambda batch: measured(model, params, batch, perturbation=all_pairs()))
+    made, of_four = of(padded), of(jax.tree.map(lambda x: x[:4], batch))
+    close(made["x1"], of_four["x1"])
+    assert made["x2"] != of_four["x2"]  # the sixth has x2
 
 
 MASK = jnp.array([True] * 5 + [False])
@@ -243,8 +254,9 @@ def test_zeros_are_the_prediction_without_the_modality():
     y = model.fuse({"params": params}, z)
     without = model.fuse({"params": params}, z | {"x1": jnp.zeros_like(z["x1"])})
     blank, _ = model.encode({"params": params}, batch.modalities | {"x1": jnp.zeros((6, 3))})
-    made = measured(model, params, batch, perturbation=zeros())
-    of_inputs = measured(model, params, batch, perturbation=zeros(inputs=True))
+    made, of_inputs = [
+        jitted(lambda p, x=x: measured(model, p, batch, perturbation=zeros(inputs=x)))(params) for x in (False, True)
+    ]
     close(made["x1"], jnp.mean(jensen_shannon(y, without)))
     close(of_inputs["x1"], jnp.mean(jensen_shannon(y, model.fuse({"params": params}, blank))))
 
@@ -269,16 +281,16 @@ def test_encoders_of_replaced_modalities_follow_the_game(inputs):
 @pytest.mark.parametrize(("task", "label"), [(multilabel, "labels"), (regression, "targets")])
 def test_other_tasks_have_divergences_of_their_own(task, label):
     model = model_of(2, num_outputs=2)
-    params, batch = jax.jit(model.init)(jax.random.key(0))["params"], setting()[2]
-    made = jax.jit(lambda p: measured(model, p, batch, task=task))(params)
-    close(made["x1"], plainly(model, params, params, batch, ("x1",), task.divergence))
+    params, batch = params_of(model), setting()[2]
+    made = jitted(lambda p: measured(model, p, batch, task=task))(params)
+    close(made["x1"], plainly(model, params, params, batch, [("x1",)], task.divergence)[0])
     if task is multilabel:
         assert 0 < made["x1"] < jnp.log(2)
 
 
 def test_one_modality_and_logits_of_any_size_are_no_trouble():
     model, params, batch = setting(1)
-    assert measured(model, params, batch)["x1"] > 0
+    assert with_gradient(model, params, batch, code_colab())[0]["x1"] > 0
     assert proper_subsets(("a",)) == singletons(("a",)) == (("a",),)
     huge = jax.tree.map(lambda x: 1e2 * x, params)
     for x in jax.tree.leaves(with_gradient(model, huge, batch, code_colab())):
@@ -293,8 +305,8 @@ def test_proper_subsets_are_all_but_none_and_all():
 def test_no_dtype_is_promoted_silently():
     model, params, batch = setting()
     with jax.numpy_dtype_promotion("strict"):
-        values = measured(model, params, batch)
-    assert values["x1"].dtype == jnp.float32
+        shapes = jax.eval_shape(lambda p: measured(model, p, batch), params)
+    assert shapes["x1"].dtype == jnp.float32
 
 
 def bayes_sensitivity(p):

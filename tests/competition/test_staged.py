@@ -94,7 +94,7 @@ def test_a_run_goes_on_where_it_was_cut_off(tmp_path):
 def test_held_encoders_encode_as_in_evaluation():
     gradients, model, aux, (params, _, _) = own_gradients(encoders_held(joint()), 3)
     plain_gradients, *_ = own_gradients(joint(), 3)
-    chex.assert_trees_all_close(gradients["head"], plain_gradients["head"], rtol=1e-6)
+    chex.assert_trees_all_close(gradients["head"], plain_gradients["head"], rtol=1e-4, atol=1e-7)
     assert not any(np.any(x) for name in gradients if name.startswith("enc") for x in jax.tree.leaves(gradients[name]))
     chex.assert_trees_all_equal(aux.statistics, {"running": model.init(None)["running"]})
     rates = encoders_held(joint()).rates(model, params, ())
