@@ -85,10 +85,13 @@ def diagnose_relearn(
         segment = state.segment + 1
         due = (segment % jnp.asarray(period) == 0) & (state.times < max_times)
 
+        def diagnosed(key: Array, samples: Samples) -> dict[str, Array]:
+            sample_key, start_key = jax.random.split(key)
+            return purities(start_key, model, variables, _some(sample_key, samples, num_samples), num_iterations)
+
         def relearn() -> Tree:
             train_key, valid_key = jax.random.split(key)
-            of_train = purities(train_key, model, variables, _some(train_key, train, num_samples), num_iterations)
-            of_valid = purities(valid_key, model, variables, _some(valid_key, valid, num_samples), num_iterations)
+            of_train, of_valid = diagnosed(train_key, train), diagnosed(valid_key, valid)
             back = {
                 f"encoder:{name}": jnp.tanh(strength * jnp.abs(of_train[name] - of_valid[name])) for name in of_train
             }

@@ -23,7 +23,6 @@ from mmjax.competition._strategy import (
 )
 from mmjax.competition._task import Task, classification
 
-
 _GREEDY = paper()
 _PERMUTATIONS = permutations()
 
@@ -110,7 +109,7 @@ def mcr(
       bottleneck: from fused logits and labels to what L_CEB predicts the latents from: `fused_logits` (the published
         code), `fused_probabilities` or `one_hot_label`; None leaves L_CEB and its parameters out.
       num_at_once: permutations, or other draws, that are computed together, and again in the backward pass: the fewer,
-        the less memory, and one is the fastest on a CPU. None: all together, once, for accelerators that have the memory.
+        the less memory, and one is the fastest on a CPU. None: all together, once, for accelerators with the memory.
 
     Returns:
       the strategy; it has no state, and `Terms` as signals. Padding (weight 0) and absent modalities neither give nor

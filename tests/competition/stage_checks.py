@@ -21,7 +21,7 @@ FAST = {"xla_backend_optimization_level": 0}
 
 
 class PlainModel(NamedTuple):
-    """Latents tanh(x A_m), logits sum_m z_m W_m + b, or their sines if not linear; a running mean of each latent."""
+    """Latents leaky_relu(x A_m), logits sum_m z_m W_m + b, or their sines; running means of latents."""
 
     num_modalities: int = 2
     num_outputs: int = 3
@@ -45,7 +45,7 @@ class PlainModel(NamedTuple):
 
     def encode(self, variables, modalities, masks=None, *, key=None, train=False):
         latents = {
-            name: jnp.where(mask[:, None], jnp.tanh(x @ variables["params"][f"encoders_{name}"]["kernel"]), 0)
+            name: jnp.where(mask[:, None], jax.nn.leaky_relu(x @ variables["params"][f"encoders_{name}"]["kernel"]), 0)
             for (name, x), mask in zip(sorted(modalities.items()), self._masks(modalities, masks), strict=True)
         }
         running = variables.get("running", {})

@@ -14,6 +14,7 @@ from mmjax.data import batch_of
 from mmjax.models import MLP, LateLinear, Multimodal, functional
 
 WIDTHS = {"a": 2, "b": 5}
+SHAPES = {"hidden": (3, 5), "output": (5, 7)}
 
 
 def model_of_widths():
@@ -58,7 +59,7 @@ def test_parameters_fit_the_widths_of_latents_and_logits():
     model = model_of_widths()
     params = model.init(jax.random.key(0))["params"]
     made = bottleneck_params(jax.random.key(1), model, params)
-    assert jax.tree.map(jnp.shape, made) == {"hidden": (3, 5), "output": (5, 7)}
+    assert jax.tree.map(jnp.shape, made) == SHAPES
     assert all(0.1 < jnp.std(x) < 1 for x in made.values())
 
 

@@ -62,11 +62,10 @@ def test_each_probe_begins_with_the_statistics_of_the_snapshot(made):
     for number in (2, 4, 6):
         assert bool(states[number].memory.restore)
         chex.assert_trees_all_equal(states[number].memory.snapshot["running"], zeros)
-    first, third = states[1].statistics["running"], states[3].statistics["running"]
-    # Encoder x1 is as in the snapshot in the second probe: after 3 steps its mean has come as far as from zero.
-    largest = 1 - 0.9**3
-    assert np.all(np.abs(third["encoders_x1"]) < largest) and np.all(np.abs(first["encoders_x1"]) < largest)
-    assert np.abs(third["encoders_x1"]).max() < np.abs(states[2].statistics["running"]["encoders_x1"]).max() * 1.5
+    # In the second probe encoder x1 is as in the snapshot: in three steps its mean comes 1 - 0.9^3 of the way from 0.
+    latents = np.asarray(MODEL.encode({"params": states[0].params}, splits().train.modalities)[0]["x1"])
+    third = states[3].statistics["running"]["encoders_x1"]
+    np.testing.assert_allclose(third, (1 - 0.9**3) * latents.mean(0), atol=0.1)
 
 
 def test_weights_are_those_of_the_measured_losses(made):
