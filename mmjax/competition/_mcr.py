@@ -55,7 +55,7 @@ def mcr(
     subsets: Subsets = singletons,
     positives: Positives | None = same_class,
     bottleneck: BottleneckInput | None = None,
-    num_at_once: int | None = 1,
+    num_at_once: int | None = None,
 ) -> Strategy:
     """Train with the multimodal competition regulariser of Kontras et al. (2024, arXiv 2411.07335).
 
@@ -109,7 +109,7 @@ def mcr(
       bottleneck: from fused logits and labels to what L_CEB predicts the latents from: `fused_logits` (the published
         code), `fused_probabilities` or `one_hot_label`; None leaves L_CEB and its parameters out.
       num_at_once: permutations, or other draws, that are computed together, and again in the backward pass: the fewer,
-        the less memory, and one is the fastest on a CPU. None: all together, once, for accelerators with the memory.
+        the less memory. None: one on a CPU, where that is fastest, and all of them elsewhere.
 
     Returns:
       the strategy; it has no state, and `Terms` as signals. Padding (weight 0) and absent modalities neither give nor

@@ -50,7 +50,7 @@ def sensitivities(
     subsets: Subsets,
     game: Game,
     encode_key: Array,
-    num_at_once: int | None = 1,
+    num_at_once: int | None = None,
 ) -> dict[str, Array]:
     """Return the mean divergence J_S of a model's predictions with and without modalities S perturbed.
 
@@ -74,8 +74,8 @@ def sensitivities(
       subsets: from the modalities to the subsets S.
       game: in which shares the gradients flow back; the values do not depend on it.
       encode_key: PRNG key with which the batch was encoded.
-      num_at_once: draws that are computed together, and again in the backward pass: the fewer, the less memory, and one
-        is the fastest on a CPU. None: all together, once, for accelerators that have the memory.
+      num_at_once: draws that are computed together, and again in the backward pass: the fewer, the less memory. None:
+        one on a CPU, where that is fastest, and all of them on other devices.
 
     Returns:
       the modalities of S, joined by "+", to J_S.
@@ -90,9 +90,8 @@ def sensitivities(
 
     draws = _draws(key, perturbation, batch.weight.shape[0])
     if num_at_once is None:
-        drawn = jax.vmap(one)(draws)
-    else:
-        drawn = jax.lax.map(jax.checkpoint(one), draws, batch_size=num_at_once)
+        num_at_once = 1 if jax.default_backend() == "cpu" else draws.shape[0]
+    drawn = jax.lax.map(jax.checkpoint(one), draws, batch_size=num_at_once)
     sums = jax.tree.map(lambda x: jnp.sum(x, axis=0), drawn)
     return {name: of.sum / jnp.where(of.weight > 0, of.weight, 1) for name, of in sums.items()}
 
