@@ -7,6 +7,7 @@ from mmjax.synergy._accuracy import (
     accuracy_upper_bound,
 )
 from mmjax.synergy._accuracy_range import AccuracyRange, accuracy_range
+from mmjax.synergy._additive_ceiling import AdditiveCeiling, additive_ceiling
 from mmjax.synergy._bounds import SynergyBounds, accuracy_bounds, bounds
 from mmjax.synergy._classifier_scales import classifier_scales
 from mmjax.synergy._conditional_entropy import (
@@ -34,6 +35,7 @@ from mmjax.synergy._unpaired_bounds import Estimate, UnpairedBounds, unpaired_bo
 __all__ = [
     "AccuracyBounds",
     "AccuracyRange",
+    "AdditiveCeiling",
     "Bootstrap",
     "ConditionalIndependenceNull",
     "CorrectedSynergy",
@@ -49,6 +51,7 @@ __all__ = [
     "accuracy_lower_bound",
     "accuracy_range",
     "accuracy_upper_bound",
+    "additive_ceiling",
     "bhattacharyya_disagreement_bound",
     "bootstrap",
     "bounds",

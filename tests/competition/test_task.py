@@ -74,3 +74,24 @@ def test_scores(float64):
 def test_weights_of_zero_give_finite_scores(task):
     label = jnp.array([0, 1]) if task is classification else jnp.zeros((2, 3))
     assert jnp.isfinite(task.score(BIG, label, jnp.zeros(2)))
+
+
+@pytest.mark.parametrize("divergence", [jensen_shannon, bernoulli_jensen_shannon])
+def test_derivatives_are_those_of_the_definition(divergence, float64):
+    a, b = jnp.asarray(RNG.normal(size=(2, 6, 3)))
+    far = b.at[3:].set(a[3:] + 1e-3 * b[3:])  # half of them nearly equal
+    step = 1e-5
+    moved = (divergence(a + step * b, far - step * a) - divergence(a - step * b, far + step * a)) / (2 * step)
+    _, forward = jax.jvp(divergence, (a, far), (b, -a))
+    np.testing.assert_allclose(forward, moved, rtol=1e-5, atol=1e-10)
+    pull_back = jax.vjp(divergence, a, far)[1]
+    reverse = [jnp.sum(g * t, axis=-1) for g, t in zip(pull_back(jnp.ones(6)), (b, -a), strict=True)]
+    np.testing.assert_allclose(reverse[0] + reverse[1], forward, rtol=1e-10, atol=1e-14)
+
+
+def test_derivatives_between_nearly_equal_predictions_are_small():
+    """They fall with the distance, whatever signs of it rounding shows."""
+    a = jnp.asarray(RNG.normal(size=(1000, 5)), jnp.float32)
+    near = a * (1 + 3e-7)
+    gradient = jax.jit(jax.grad(lambda b: jnp.sum(jensen_shannon(a, b))))(near)
+    assert jnp.max(jnp.abs(gradient)) < 1e-6
