@@ -45,14 +45,16 @@ def _accuracy_panel(axes: "Axes", title: tuple[str, str], frame: pd.DataFrame) -
     places = np.arange(len(frame))[::-1]
     for baseline in BASELINES:
         for row in frame[frame["method"] == baseline].itertuples():
-            axes.axvspan(row.low, row.high, color=_COLOURS[baseline], alpha=0.15, linewidth=0)
+            axes.axvspan(row.low, row.high, color=_COLOURS[baseline], alpha=0.15, linewidth=0, label=baseline)
     for place, row in zip(places, frame.itertuples(), strict=True):
         colour = _COLOURS.get(str(row.method), _GREY)
         axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6)
         axes.plot(row.accuracy, place, "o", color=colour, markersize=5)
     best = catalogue()[title[0]].best if title[0] in catalogue() else None
     if best is not None:
-        axes.axvline(best, color="black", linestyle=":", linewidth=0.9)
+        axes.axvline(best, color="black", linestyle=":", linewidth=0.9, label="best possible")
+    axes.set_xlim(right=min(axes.get_xlim()[1], 1.003))
+    axes.legend(fontsize=7, frameon=False, loc="upper left")
     axes.set_yticks(places, frame["method"])
     axes.set_xlabel("test accuracy")
     axes.set_title(f"{title[0]}, {title[1]}", fontsize=10)

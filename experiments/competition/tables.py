@@ -50,7 +50,7 @@ def _line(group: pd.DataFrame, method: str) -> dict[str, object]:
     for baseline in BASELINES:
         line[f"minus {baseline}"] = _difference(group, method, baseline)
     ranks = group.pivot(index="seed", columns="method", values=ACCURACY).rank(axis=1, ascending=False)
-    line["mean rank"] = round(float(ranks[method].mean()), 1)
+    line["mean rank"] = f"{ranks[method].mean():.1f}"
     shares = [name for name in own if name.startswith("test/share/") and own[name].notna().all()]
     line["Shapley values"] = " / ".join(f"{own[name].mean():.2f}" for name in shares)
     line["settings"] = ", ".join(f"{name} {own[name].iloc[0]:g}" for name in [*BASIC, *METHODS[method].grid])
