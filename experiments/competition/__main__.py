@@ -19,13 +19,24 @@ from experiments.competition.methods import BASIC, METHODS
 from experiments.competition.published import published_table
 from experiments.competition.tables import chosen_trials, comparison_tables
 from experiments.competition.trial import HEADS, make_trial
-from experiments.harness import Experiment, Item, Launch, LaunchOptions, Rows, Sweep, Table, input_errors, main
+from experiments.harness import (
+    Experiment,
+    Item,
+    Launch,
+    LaunchOptions,
+    Rows,
+    Sweep,
+    Table,
+    UserError,
+    input_errors,
+    main,
+)
 from mmjax import sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SOME = ("joint", "ensemble", "multi-loss", "OGM", "MMPareto", "DGL", "MCR")
+SOME = ("joint", "ensemble", "multi-loss", "OGM", "DGL", "MCR")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,15 +53,15 @@ class Config:
     """Methods by name."""
     heads: tuple[str, ...] = ("late linear",)
     """Fusion heads: late linear, concatenation, gated."""
-    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    rates: tuple[float, ...] = (0.01, 0.03)
     """Learning rates of Adam to choose from."""
     decays: tuple[float, ...] = (0.0, 0.01)
     """L2 penalties to choose from: factors of the parameters that are added to their gradients."""
-    num_seeds: int = 5
+    num_seeds: int = 3
     """Repetitions; of generated data each has its own."""
     num_samples: int = 2000
     """Generated samples to train on."""
-    num_segments: int = 30
+    num_segments: int = 20
     """Evaluations of a run; methods whose papers count epochs count these."""
     steps_per_segment: int = 31
     """Batches between evaluations: 31 of 64 are an epoch of 2000 samples."""
@@ -95,10 +106,12 @@ class Config:
 
 PRESETS = {
     "quick": Config(),
-    "full": Config(methods=tuple(METHODS), num_seeds=10, rates=(0.003, 0.01, 0.03, 0.1)),
+    "full": Config(methods=tuple(METHODS), num_seeds=10, num_segments=30, rates=(0.003, 0.01, 0.03, 0.1)),
     "paper": Config(
         sets=tuple(f"mixed-{share:g}" for share in MIXED_SHARES),
         num_seeds=10,
+        num_segments=30,
+        rates=(0.003, 0.01, 0.03),
         batch_size=256,
         steps_per_segment=8,
         width=100,
@@ -107,18 +120,26 @@ PRESETS = {
 
 
 def items(config: Config) -> Mapping[str, Item]:
-    """Return a sweep for each data set, head and method."""
+    """Return a sweep for each data set, head and method that is for this head."""
     names: Sequence[str] = config.sets
     if config.data:
         names = [str(config.data.resolve())]
         with input_errors(config.data):
             _check(config)
-    return {
-        f"{Path(data).stem}-{head}-{method}".replace(" ", "_"): _sweep(config, data, head, method)
+    found = {
+        _key("data" if config.data else data, head, method): _sweep(config, data, head, method)
         for data in names
         for head in config.heads
         for method in config.methods
+        if head in (METHODS[method].only or (head,))
     }
+    if not found:
+        raise UserError(f"none of {', '.join(config.methods)} is for the heads {', '.join(config.heads)}")
+    return found
+
+
+def _key(*words: str) -> str:
+    return "-".join(words).replace(" ", "_")
 
 
 def _check(config: Config) -> None:

@@ -1,5 +1,6 @@
 """Experiments, competition: the picture: accuracies of all methods, or against the share of unique information."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,19 +26,24 @@ def draw(best: pd.DataFrame) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    panels = [(title, frame) for title, frame in comparisons(best) if not title[0].startswith(_MIXED)]
-    swept = [(title, frame) for title, frame in comparisons(best) if title[0].startswith(_MIXED)]
-    count = len(panels) + bool(swept)
+    panels = [(title, frame) for title, frame in comparisons(best) if not _is_mixed(title[0])]
+    swept = [(title, frame) for title, frame in comparisons(best) if _is_mixed(title[0])]
+    heads = list(dict.fromkeys(head for (_, head), _ in swept))
+    count = len(panels) + len(heads)
     tallest = max(len(frame) for _, frame in [*panels, *swept])
     figure = Figure(figsize=(1.5 + 4.6 * count, 1.8 + 0.24 * tallest), layout="constrained")
     axes = list(figure.subplots(1, count, squeeze=False)[0])
     for each, (title, frame) in zip(axes, panels, strict=False):
         _accuracy_panel(each, title, frame)
-    if swept:
-        _ratio_panel(axes[-1], swept)
+    for each, head in zip(axes[len(panels) :], heads, strict=True):
+        _ratio_panel(each, head, {name: frame for (name, of), frame in swept if of == head})
     for each in axes:
         each.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _is_mixed(name: str) -> bool:
+    return name in catalogue() and name.startswith(_MIXED)
 
 
 def _accuracy_panel(axes: "Axes", title: tuple[str, str], frame: pd.DataFrame) -> None:
@@ -60,11 +66,12 @@ def _accuracy_panel(axes: "Axes", title: tuple[str, str], frame: pd.DataFrame) -
     axes.set_title(f"{title[0]}, {title[1]}", fontsize=10)
 
 
-def _ratio_panel(axes: "Axes", swept: list[tuple[tuple[str, str], pd.DataFrame]]) -> None:
+def _ratio_panel(axes: "Axes", head: str, swept: Mapping[str, pd.DataFrame]) -> None:
     """Show accuracy against the share of samples that only the first modality tells about."""
-    shares = [float(title[0].removeprefix(_MIXED)) for title, _ in swept]
-    for method in swept[0][1]["method"]:
-        rows = [frame[frame["method"] == method].iloc[0] for _, frame in swept]
+    shares = [float(name.removeprefix(_MIXED)) for name in swept]
+    frames = list(swept.values())
+    for method in frames[0]["method"]:
+        rows = [frame[frame["method"] == method].iloc[0] for frame in frames]
         colour, width = _COLOURS.get(method, _GREY), 1.6 if method in _COLOURS else 0.8
         axes.plot(shares, [row["accuracy"] for row in rows], ".-", label=method, color=colour, linewidth=width)
         if method in _COLOURS:
@@ -72,5 +79,5 @@ def _ratio_panel(axes: "Axes", swept: list[tuple[tuple[str, str], pd.DataFrame]]
             axes.fill_between(shares, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_xlabel("share of samples unique to modality 1")
     axes.set_ylabel("test accuracy")
-    axes.set_title("paper's synthetic setting", fontsize=10)
+    axes.set_title(f"paper's synthetic setting, {head}", fontsize=10)
     axes.legend(fontsize=7, frameon=False)

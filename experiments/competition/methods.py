@@ -35,14 +35,33 @@ class Method(NamedTuple):
     """From hyper-parameters, which may be traced, to the strategy."""
     grid: Mapping[str, Sequence[float]] = MappingProxyType({})
     """Its own hyper-parameters, beside learning rate and penalty."""
+    only: tuple[str, ...] = ()
+    """Fusion heads that it is for; empty: all."""
 
 
 def _mcr(hparams: Hparams, setting: Setting) -> Strategy:
     return competition.mcr(
-        game=competition.paper(hparams["k"]),
         unimodal_weight=hparams["unimodal"],
         sensitivity_weight=hparams["sensitivity"],
         contrastive_weight=hparams["contrastive"],
+        perturbation=competition.permutations(setting.num_permutations),
+    )
+
+
+def _mcr_without_game(hparams: Hparams, setting: Setting) -> Strategy:
+    return competition.mcr(
+        unimodal_weight=hparams["unimodal"],
+        sensitivity_weight=0.0,
+        contrastive_weight=hparams["contrastive"],
+        perturbation=competition.zeros(),
+    )
+
+
+def _mcr_without_contrast(hparams: Hparams, setting: Setting) -> Strategy:
+    return competition.mcr(
+        unimodal_weight=hparams["unimodal"],
+        sensitivity_weight=hparams["sensitivity"],
+        positives=None,
         perturbation=competition.permutations(setting.num_permutations),
     )
 
@@ -52,7 +71,7 @@ def _mla(hparams: Hparams, setting: Setting) -> Strategy:
 
 
 def _mslr(hparams: Hparams, setting: Setting) -> Strategy:
-    """Slow the first modality, or hurry it, against the others."""
+    """Slow the first modality, or hurry it, against the others; published factors are 0.7 and 1.3."""
     first, *others = setting.modalities
     return competition.mslr(factors={first: hparams["factor"], **dict.fromkeys(others, 2 - hparams["factor"])})
 
@@ -70,6 +89,9 @@ METHODS: dict[str, Method] = {
     "frozen": Method(_prepared(competition.frozen), {"share": (0.5, 0.8)}),
     "fine-tuned": Method(_prepared(competition.finetuned), {"share": (0.5, 0.8)}),
     "OGM": Method(lambda hparams, setting: competition.ogm(alpha=hparams["alpha"]), {"alpha": (0.1, 0.8)}),
+    "OGM of rates": Method(
+        lambda hparams, setting: competition.ogm(alpha=hparams["alpha"], after=True), {"alpha": (0.1, 0.8)}
+    ),
     "OGM-GE": Method(
         lambda hparams, setting: competition.ogm(alpha=hparams["alpha"], noise=True), {"alpha": (0.1, 0.8)}
     ),
@@ -78,9 +100,13 @@ METHODS: dict[str, Method] = {
         lambda hparams, setting: competition.mlb(alpha=hparams["alpha"], beta=hparams["beta"]),
         {"alpha": (0.5, 2.0), "beta": (2.0, 10.0)},
     ),
-    "MSLR": Method(_mslr, {"factor": (0.1, 0.7, 1.3)}),
+    "MSLR": Method(_mslr, {"factor": (0.1, 0.7, 1.3, 1.9)}),
     "MSES": Method(lambda hparams, setting: competition.mses(patience=hparams["patience"]), {"patience": (3, 10)}),
-    "MMCosine": Method(lambda hparams, setting: competition.mmcosine(scale=hparams["scale"]), {"scale": (1.0, 10.0)}),
+    "MMCosine": Method(
+        lambda hparams, setting: competition.mmcosine(scale=hparams["scale"]),
+        {"scale": (1.0, 10.0)},
+        only=("late linear",),
+    ),
     "PMR": Method(
         lambda hparams, setting: competition.pmr(alpha=hparams["alpha"], momentum=hparams["momentum"]),
         {"alpha": (0.6, 2.0), "momentum": (0.0, 0.5)},
@@ -114,8 +140,7 @@ METHODS: dict[str, Method] = {
         lambda hparams, setting: competition.arl(gamma=hparams["gamma"], temperature=hparams["temperature"]),
         {"gamma": (4.0,), "temperature": (4.0, 8.0)},
     ),
-    "MCR": Method(
-        _mcr,
-        {"k": (-1.0,), "unimodal": (0.01, 1.0), "sensitivity": (0.01, 0.1), "contrastive": (0.1, 1.0)},
-    ),
+    "MCR": Method(_mcr, {"unimodal": (0.01, 1.0), "sensitivity": (0.01, 0.1), "contrastive": (0.1, 1.0)}),
+    "MCR without game": Method(_mcr_without_game, {"unimodal": (0.01, 1.0), "contrastive": (0.1, 1.0)}),
+    "MCR without contrast": Method(_mcr_without_contrast, {"unimodal": (0.01, 1.0), "sensitivity": (0.01, 0.1)}),
 }

@@ -13,6 +13,7 @@ from mmjax import sweep
 from mmjax.training import mean_interval
 
 ACCURACY = "test/accuracy"
+SHARE = "test/share/"
 BASELINES = ("joint", "ensemble")
 
 
@@ -23,7 +24,9 @@ def chosen_trials(rows: Rows) -> pd.DataFrame:
     parts = []
     for (_, _, method), group in trials.groupby(["data", "head", "method"], sort=False):
         over = [*BASIC, *METHODS[str(method)].grid]
-        parts.append(sweep.select(group, by=["data", "head", "method"], over=over))
+        tried = len(group[over].drop_duplicates())
+        best = sweep.select(group, by=["data", "head", "method"], over=over)
+        parts.append(best.assign(**{"settings tried": tried}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -51,9 +54,11 @@ def _line(group: pd.DataFrame, method: str) -> dict[str, object]:
         line[f"minus {baseline}"] = _difference(group, method, baseline)
     ranks = group.pivot(index="seed", columns="method", values=ACCURACY).rank(axis=1, ascending=False)
     line["mean rank"] = f"{ranks[method].mean():.1f}"
-    shares = [name for name in own if name.startswith("test/share/") and own[name].notna().all()]
-    line["Shapley values"] = " / ".join(f"{own[name].mean():.2f}" for name in shares)
-    line["settings"] = ", ".join(f"{name} {own[name].iloc[0]:g}" for name in [*BASIC, *METHODS[method].grid])
+    line["loss"] = own["test/loss"].mean()
+    shares = [name for name in own if name.startswith(SHARE) and own[name].notna().all()]
+    line["Shapley values"] = ", ".join(f"{name.removeprefix(SHARE)} {own[name].mean():.2f}" for name in shares)
+    line["tried"] = int(own["settings tried"].iloc[0])
+    line["chosen"] = ", ".join(f"{name} {own[name].iloc[0]:g}" for name in [*BASIC, *METHODS[method].grid])
     return line
 
 
@@ -72,14 +77,21 @@ def _about(name: str) -> str:
         return ""
     found = catalogue()[name]
     best = "" if found.best is None else f" No classifier is right more often than {found.best:.4f}."
-    return f"{found.about.capitalize()}.{best} "
+    return f"Data: {found.about}.{best} "
 
 
 def _note(name: str, num_seeds: int) -> str:
-    drawn = "data and initial parameters of its own" if name in catalogue() else "initial parameters of its own"
+    drawn = (
+        "each with data and initial parameters of its own"
+        if name in catalogue()
+        else "of initial parameters, all on one split of the data, whose own error is not in the intervals"
+    )
     return (
-        f"Test accuracy: mean over {num_seeds} seeds, each with {drawn}, and its 95 % "
-        "interval (Student's t). Differences in percentage points, paired by seed. Every method has the same encoders, "
-        "batches and number of evaluations, and chooses its settings and the evaluation by its own validation loss. "
-        "Shapley values: of the modalities, from the accuracy of the fused prediction without each."
+        f"Test accuracy: mean over {num_seeds} seeds, {drawn}, and its 95 % interval (Student's t). Differences in "
+        "percentage points, paired by seed; their intervals are not corrected for the number of methods. Every method "
+        "has the same encoders, batches and number of evaluations, and chooses its settings and the evaluation by its "
+        "own validation loss; some try more settings than others. Frozen and fine-tuned encoders are trained alone in "
+        "a part of the run, MLA makes a step a modality with each batch, gradient blending spends evaluations on "
+        "probes, and the ensemble has one learning rate for all modalities. Shapley values: of the accuracy, with and "
+        "without each modality."
     )

@@ -83,9 +83,10 @@ def train_config(static: Mapping[str, Any]) -> TrainConfig:
 
 
 def loss_and_accuracy(logits: Array, label: Array, weight: Array) -> dict[str, Array]:
-    """Return mean negative log-likelihood, in nats, and accuracy."""
+    """Return mean negative log-likelihood, in nats, and accuracy, NaN where logits are not finite."""
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
     right = (jnp.argmax(logits, axis=1) == label).astype(logits.dtype)
+    right = jnp.where(jnp.all(jnp.isfinite(logits), axis=1), right, jnp.nan)
     return {"loss": weighted_mean(losses, weight), "accuracy": weighted_mean(right, weight)}
 
 

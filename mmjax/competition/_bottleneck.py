@@ -18,13 +18,28 @@ def fused_logits(logits: Array, label: Array) -> Array:
 
 
 def fused_probabilities(logits: Array, label: Array) -> Array:
-    """Return the probabilities of the classes; gradients do not flow back."""
+    """Return the probabilities of the classes; gradients do not flow back.
+
+    Raises:
+      ValueError: if labels are no classes.
+    """
+    _check_classes("fused_probabilities", label)
     return jax.lax.stop_gradient(jax.nn.softmax(logits))
 
 
 def one_hot_label(logits: Array, label: Array) -> Array:
-    """Return the classes (n,) as zeros and ones."""
+    """Return the classes (n,) as zeros and ones.
+
+    Raises:
+      ValueError: if labels are no classes.
+    """
+    _check_classes("one_hot_label", label)
     return jax.nn.one_hot(label, logits.shape[1], dtype=logits.dtype)
+
+
+def _check_classes(name: str, label: Array) -> None:
+    if label.ndim != 1 or not jnp.issubdtype(label.dtype, jnp.integer):
+        raise ValueError(f"{name} needs classes, integer labels (n,); got {label.dtype} of shape {label.shape}")
 
 
 def bottleneck_params(key: Array, model: Model, params: Tree) -> dict[str, Array]:

@@ -44,7 +44,8 @@ def encoders_held(strategy: Strategy) -> Strategy:
 
     Their parameters and the optimiser's memory of them are held by rates of 0, so that neither weight decay nor
     momentum moves them. In the loss they encode as in evaluation: without dropout, with running statistics instead of
-    the batch's, which stay as they are too; and no gradient is computed through them.
+    the batch's, which stay as they are too; and no gradient is computed through them. What the strategy makes of them
+    between segments is undone.
 
     Args:
       strategy: any.
@@ -63,7 +64,17 @@ def encoders_held(strategy: Strategy) -> Strategy:
         theirs = strategy.rates(model, params, state)
         return held if theirs is None else jax.tree.map(jnp.multiply, held, theirs)
 
-    return strategy._replace(loss=loss, rates=rates)
+    def on_segment(
+        model: Model, variables: Variables, state: Tree, train: Samples, valid: Samples
+    ) -> tuple[Tree, Tree]:
+        params, state = strategy.on_segment(model, variables, state, train, valid)
+
+        def kept(label: str, after: Array, before: Array) -> Array:
+            return before if label.startswith("encoder:") else after
+
+        return jax.tree.map(kept, model.labels(params), params, variables["params"]), state
+
+    return strategy._replace(loss=loss, rates=rates, on_segment=on_segment)
 
 
 def _still(model: Model) -> Model:

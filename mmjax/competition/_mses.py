@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mmjax.competition._contributions import measured
+from mmjax.competition._contributions import measured, occurs
 from mmjax.competition._held import held_statistics
 from mmjax.competition._multi_loss import multi_loss
 from mmjax.competition._rates import rates_by_label
@@ -65,7 +65,8 @@ def mses(task: Task = classification, *, patience: ArrayLike = 10) -> Strategy:
     ) -> tuple[Tree, Stopping]:
         heads = model.unimodal(variables, latents_of(model, variables, valid))
         losses = measured(lambda u, y, weight: weighted_mean(task.losses(u, y), weight), heads, valid)
-        return variables["params"], _judged(state, losses, patience)
+        seen = {name: occurs(valid, name) for name in losses}
+        return variables["params"], _judged(state, losses, seen, patience)
 
     def rates(model: Model, params: Tree, state: Stopping) -> Tree:
         return rates_by_label(model, params, _by_label(state))
@@ -77,9 +78,12 @@ def _by_label(state: Stopping) -> dict[str, Array]:
     return {f"encoder:{name}": jnp.where(stopped, 0.0, 1.0) for name, stopped in state.stopped.items()}
 
 
-def _judged(state: Stopping, losses: dict[str, Array], patience: ArrayLike) -> Stopping:
+def _judged(state: Stopping, losses: dict[str, Array], seen: dict[str, Array], patience: ArrayLike) -> Stopping:
+    """Judge the modalities that are in any validation sample; the others wait for nothing."""
+    losses = {name: jnp.where(seen[name], loss, jnp.inf) for name, loss in losses.items()}
     best = {name: jnp.fmin(loss, state.best[name]) for name, loss in losses.items()}
-    waited = {name: jnp.where(best[name] < state.best[name], 0, state.waited[name] + 1) for name in losses}
+    longer = {name: state.waited[name] + seen[name].astype(state.waited[name].dtype) for name in losses}
+    waited = {name: jnp.where(best[name] < state.best[name], 0, longer[name]) for name in losses}
     stopped = {
         name: state.stopped[name] | (waited[name] > jnp.asarray(patience, waited[name].dtype)) for name in losses
     }

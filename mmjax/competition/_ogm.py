@@ -107,7 +107,7 @@ def ogm(
             for name, value in ogm_coefficients(scores(task, alone, batch), alpha).items()
         }
         value = weighted_mean(task.losses(made.logits, batch.label), batch.weight)
-        signals = Signals(coefficients, jax.random.fold_in(key, 1))
+        signals = Signals(coefficients, jax.random.fold_in(key, 2))  # 0 and 1: `forward`'s
         return value, Auxiliary(made.logits, made.statistics, signals)
 
     def update(model: Model, gradients: Tree, state: Modulation, aux: Auxiliary) -> tuple[Tree, Modulation]:

@@ -34,6 +34,9 @@ Perturbation = Rearrangement | Replacement
 def permutations(num_draws: int = 32) -> Rearrangement:
     """Rearrange the batch by uniform random permutations, which may leave samples where they are.
 
+    They are the ranks of random numbers of 32 bits; two equal ones, about n^2 / 2^33 times in a draw of n, share a
+    donor.
+
     Args:
       num_draws: P; 32 in Kontras et al. (2024, arXiv 2411.07335), 16 on their largest data set.
 
@@ -72,7 +75,7 @@ def derangements(num_draws: int = 32) -> Rearrangement:
 
     def donors(key: Array, num_samples: int) -> Array:
         order_key, shift_key = jax.random.split(key)
-        order = permutations(num_draws).donors(order_key, num_samples)
+        order = jnp.argsort(jax.random.bits(order_key, (num_draws, num_samples)), axis=1)
         shift = jax.random.randint(shift_key, (num_draws, 1), 1, max(num_samples, 2))
         places = (jnp.argsort(order, axis=1) + shift) % num_samples
         return jnp.take_along_axis(order, places, axis=1)

@@ -20,7 +20,7 @@ class StagedState(NamedTuple):
     second: Tree
     """The second strategy's state."""
     reached: Tree
-    """Like the parameters, scalars: whether any derivative by it was other than 0 in the first stage's last step."""
+    """Like the parameters, scalars: whether any derivative by it has been other than 0 in the first stage."""
 
 
 class _Made(NamedTuple):
@@ -70,7 +70,7 @@ def staged(first: Strategy, second: Strategy, *, num_segments: ArrayLike) -> Str
         both, of_second = second.init(second_key, model, prepared)
         if "strategy" in prepared and both["strategy"] is not prepared["strategy"]:
             raise ValueError("both stages add parameters under 'strategy'; only one of them can")
-        reached = jax.tree.map(lambda _: jnp.asarray(True), both)
+        reached = jax.tree.map(lambda _: jnp.asarray(False), both)
         return both, StagedState(jnp.int32(0), of_first, of_second, reached)
 
     def loss(
@@ -105,7 +105,7 @@ def staged(first: Strategy, second: Strategy, *, num_segments: ArrayLike) -> Str
 
         def prepare() -> tuple[Tree, StagedState]:
             updates, memory = of(first, state.first, made[0])
-            reached = jax.tree.map(lambda gradient: jnp.any(gradient != 0), updates)
+            reached = jax.tree.map(lambda before, g: before | jnp.any(g != 0), state.reached, gradients)
             return updates, state._replace(first=memory, reached=reached)
 
         def go_on() -> tuple[Tree, StagedState]:

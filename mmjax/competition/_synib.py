@@ -58,7 +58,8 @@ def synib(
     features) and its unimodal losses.
 
     The withheld features are those of another sample that has the modality and counts, the same one for the whole
-    modality; the mean is over samples that have it. One draw a step, with the latents of that step: no encoder runs
+    modality, by a uniform permutation: one sample a batch, on average, gets its own, and nothing is withheld from it.
+    The mean is over samples that have the modality. One draw a step, with the latents of that step: no encoder runs
     twice. Gradients reach the head and all encoders.
 
     Args:
@@ -77,7 +78,7 @@ def synib(
     ) -> tuple[Array, Auxiliary]:
         made = forward(model, params, statistics, batch, key)
         _, fuse_key = jax.random.split(key)
-        keys = jax.random.split(jax.random.fold_in(key, 1), len(model.modalities))
+        keys = jax.random.split(jax.random.fold_in(key, 2), len(model.modalities))  # 0 and 1 are those of `forward`
 
         def confidence(name: str, key: Array) -> Array:
             withheld = made.latents | {name: _withheld(key, name, made, batch, probability)}

@@ -57,7 +57,7 @@ def tcmax(task: Task = classification, *, num_permutations: int = 32) -> Strateg
     ) -> tuple[Array, Auxiliary]:
         check_classes("tcmax", batch)
         made = forward(model, params, statistics, batch, key)
-        places = _tuples(jax.random.fold_in(key, 1), model.modalities, batch.weight.shape[0], num_permutations)
+        places = _tuples(jax.random.fold_in(key, 2), model.modalities, batch.weight.shape[0], num_permutations)
         counts = functools.reduce(operator.mul, [batch.weight[place] for place in places.values()])
         _, fuse_key = jax.random.split(key)
         logits = _fused(model, made, batch.masks, places, fuse_key)

@@ -42,6 +42,8 @@ class TrainState(NamedTuple):
     memory: Tree
     """What the objective, or the strategy in it, remembers."""
     best: Best
+    waited: Array
+    """Segments since the best that might have been selected and were not."""
 
 
 class Train(NamedTuple):
@@ -95,6 +97,7 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
             optimizer=config.optimizer_fn(hparams).init(params),
             memory=memory,
             best=Best(jnp.asarray(jnp.inf), jnp.int32(-1), variables | {"params": params}),
+            waited=jnp.int32(0),
         )
 
     def segment(state: TrainState, hparams: Hparams, data: Splits) -> tuple[TrainState, Metrics]:
@@ -108,9 +111,11 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
             **{name: minimised.evaluate(_variables(moved), getattr(data, name)) for name in ("valid", "test")},
         }
         selectable = minimised.selectable(moved.memory)
-        best = _better(state.best, moved, metrics["valid"]["loss"], selectable)  # what was evaluated
+        better = selectable & (metrics["valid"]["loss"] < state.best.loss)
+        best = _best(state.best, moved, metrics["valid"]["loss"], better)  # what was evaluated
+        waited = jnp.where(better, 0, state.waited + selectable.astype(jnp.int32))
         params, memory = minimised.on_segment(_variables(moved), moved.memory, data.train, data.valid)
-        moved = moved._replace(params=params, memory=memory, best=best, segment=state.segment + 1)
+        moved = moved._replace(params=params, memory=memory, best=best, waited=waited, segment=state.segment + 1)
         kept = jax.tree.map(lambda new, old: jnp.where(running, new, old), moved, state)
         return kept, {**metrics, "segment": state.segment, "running": running, "selectable": selectable}
 
@@ -151,7 +156,7 @@ def stopped(config: TrainConfig, state: TrainState) -> Array:
     over = state.segment >= config.num_segments
     if config.patience is None:
         return over
-    return over | (state.segment - jnp.maximum(state.best.segment, 0) > config.patience)
+    return over | (state.waited >= config.patience)
 
 
 def select(metrics: Metrics) -> Metrics:
@@ -243,10 +248,6 @@ def _variables(state: TrainState) -> Variables:
     return {"params": state.params, **state.statistics}
 
 
-def _better(best: Best, state: TrainState, loss: Array, selectable: Array) -> Best:
-    """Take the model if it may be selected and is better; before the first that may, patience does not run out."""
-    lower = selectable & (loss < best.loss)
+def _best(best: Best, state: TrainState, loss: Array, better: Array) -> Best:
     new = Best(loss.astype(best.loss.dtype), state.segment, _variables(state))
-    kept = jax.tree.map(lambda new, old: jnp.where(lower, new, old), new, best)
-    waiting = ~selectable & jnp.isinf(best.loss)
-    return kept._replace(segment=jnp.where(waiting, state.segment, kept.segment))
+    return jax.tree.map(lambda new, old: jnp.where(better, new, old), new, best)

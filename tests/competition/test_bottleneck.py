@@ -78,3 +78,9 @@ def test_what_the_latents_are_predicted_from():
     np.testing.assert_array_equal(one_hot_label(logits, label), [[0, 0, 1], [1, 0, 0]])
     for made in (fused_logits, fused_probabilities, one_hot_label):
         assert jnp.all(jax.grad(lambda x, made=made: jnp.sum(made(x, label) ** 2))(logits) == 0)
+
+
+@pytest.mark.parametrize("function", [fused_probabilities, one_hot_label])
+def test_what_is_for_classes_refuses_targets(function):
+    with pytest.raises(ValueError, match=f"{function.__name__} needs classes, integer labels"):
+        function(jnp.zeros((4, 1)), jnp.zeros((4, 1)))

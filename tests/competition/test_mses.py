@@ -14,11 +14,22 @@ from tests.competition.conftest import make_step, model_of, samples, started
 MODEL = model_of()
 
 
+SEEN = {"x1": jnp.asarray(True), "x2": jnp.asarray(True)}
+
+
+def test_a_modality_that_no_validation_sample_has_is_not_stopped():
+    _, _, state = started(mses(patience=1), MODEL)
+    for _ in range(5):
+        losses = {"x1": jnp.asarray(1.0), "x2": jnp.asarray(0.0)}
+        state = _judged(state, losses, SEEN | {"x2": jnp.asarray(False)}, 1)
+    assert state.stopped["x1"] and not state.stopped["x2"] and jnp.isinf(state.best["x2"])
+
+
 def test_who_stops():
     _, _, state = started(mses(patience=1), MODEL)
     stopped = []
     for losses in ((1.0, 1.0), (0.9, 1.1), (0.95, 0.8), (0.96, 0.7), (0.5, jnp.nan), (0.4, jnp.nan)):
-        state = _judged(state, dict(zip(("x1", "x2"), map(jnp.asarray, losses), strict=True)), 1)
+        state = _judged(state, dict(zip(("x1", "x2"), map(jnp.asarray, losses), strict=True)), SEEN, 1)
         stopped.append((bool(state.stopped["x1"]), bool(state.stopped["x2"])))
     assert stopped == [(False, False)] * 3 + [(True, False)] * 2 + [(True, True)]
 

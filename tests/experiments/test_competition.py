@@ -1,5 +1,7 @@
 """The comparison as a command: a small one on generated data and on a file, resumed, and what it refuses."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from experiments.competition.__main__ import EXPERIMENT, PRESETS
 from experiments.competition.data import NAMES, catalogue, generated, mixed_data
 from experiments.competition.methods import METHODS
 from experiments.competition.published import published_table
+from experiments.competition.trial import loss_and_accuracy
 
 SMALL = ["--num-seeds", "2", "--num-segments", "3", "--steps-per-segment", "4", "--width", "4", "--num-samples", "64"]
 SMALL += ["--rates", "0.01", "--decays", "0.0", "--batch-size", "16", "--num-permutations", "2", "--devices", "1"]
@@ -53,7 +56,11 @@ def test_methods_are_compared_and_a_finished_method_is_kept(tmp_path, capfd):
     compared = table[table["table"] == "asymmetric, head late linear"].set_index("method")
     assert set(compared.index) == {"joint", "ensemble", "OGM"}
     assert compared["accuracy"].is_monotonic_decreasing and compared["accuracy"].between(0.3, 1).all()
-    assert "alpha" in compared.loc["OGM", "settings"]
+    assert "alpha" in compared.loc["OGM", "chosen"] and compared["tried"].to_dict() == {
+        "OGM": 2,
+        "joint": 1,
+        "ensemble": 1,
+    }
     assert pd.isna(compared.loc["joint", "minus joint"]) and "[" in compared.loc["OGM", "minus joint"]
     assert compared["mean rank"].sum() == pytest.approx(6, abs=0.2)
     assert (out / "figure.png").stat().st_size > 10_000
@@ -74,7 +81,7 @@ def test_a_file_of_three_modalities_and_another_head(file, tmp_path):
     table = pd.read_csv(out / "table.csv")
     line = table[table["method"] == "joint"].iloc[0]
     assert line["table"] == "mine.npz, head concatenation"
-    assert len(line["Shapley values"].split("/")) == 3
+    assert [share.split()[0] for share in line["Shapley values"].split(", ")] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,42 @@ def test_what_cannot_be_compared_is_refused_in_a_line(arguments, message, tmp_pa
 def test_a_file_of_one_modality_is_refused(file, tmp_path, capfd):
     line = error_line(capfd, "--data", file, "--modalities", "a", "--out", tmp_path / "out")
     assert line.endswith("fusion needs two modalities or more; got a")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_set_head_and_method_has_an_item(preset):
+    config = dataclasses.replace(PRESETS[preset], heads=("late linear", "gated"))
+    linear_only = [name for name in config.methods if METHODS[name].only]
+    expected = len(config.sets) * (2 * len(config.methods) - len(linear_only))
+    assert len(EXPERIMENT.items(config)) == expected
+
+
+def test_a_method_for_other_heads_is_refused_in_a_line(tmp_path, capfd):
+    line = error_line(capfd, "--methods", "MMCosine", "--heads", "gated", "--out", tmp_path / "out")
+    assert line == "none of MMCosine is for the heads gated"
+
+
+def test_logits_that_are_no_numbers_are_not_right():
+    logits = jnp.array([[jnp.nan, jnp.nan], [2.0, 0.0]])
+    assert jnp.isnan(loss_and_accuracy(logits, jnp.array([0, 0]), jnp.ones(2))["accuracy"])
+    assert loss_and_accuracy(logits[1:], jnp.array([0]), jnp.ones(1))["accuracy"] == 1
+
+
+def test_the_ratio_sweep_has_a_panel_a_head():
+    rng = np.random.default_rng(0)
+    rows = [
+        {"data": data, "head": head, "method": method, "seed": seed, "learning_rate": 0.1, "weight_decay": 0.0}
+        | {"test/accuracy": rng.random(), "test/loss": 1.0, "valid/loss": 1.0}
+        for data in ("mixed-0.1", "mixed-0.3")
+        for head in ("late linear", "gated")
+        for method in ("joint", "ensemble")
+        for seed in range(3)
+    ]
+    figure = EXPERIMENT.figure(PRESETS["paper"], rows)
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"paper's synthetic setting, {h}" for h in ("late linear", "gated")
+    ]
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[0.1, 0.3]] * 2
 
 
 def test_generated_data_are_what_they_say():

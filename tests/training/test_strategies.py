@@ -86,6 +86,19 @@ def test_preparatory_segments_are_not_selected_and_do_not_spend_patience(linear_
     assert select(finished.metrics)["segment"] == finished.state.best.segment
 
 
+def test_segments_that_may_not_be_selected_later_do_not_spend_patience_either(linear_model, data):
+    """A rate of 0 from the sixth step on: no loss is lower after the second segment."""
+    frozen = {"a": jnp.zeros(()), "b": jnp.zeros(())}
+    strategy = counting(
+        selectable=lambda state: state // 5 % 2 == 0,
+        rates=lambda model, params, state: jax.tree.map(lambda x: jnp.where(state > 10, x, 1.0), frozen),
+    )
+    train = make_train(dataclasses.replace(CONFIG, num_segments=12, patience=2), linear_model, strategy)
+    finished = run(train, KEY, RATE, data)
+    assert finished.metrics["selectable"].tolist() == [False, True, False, True, False, True]
+    assert int(finished.state.best.segment) == 1 and int(finished.state.waited) == 2
+
+
 def test_parameters_of_a_strategy_are_trained_beside_the_models(linear_model, data):
     """A shift of the logits, with its own entry among the parameters."""
 
