@@ -4,6 +4,7 @@ Settings that JAX reads once are made here, before anything imports it. `MMJAX_T
 suite on an accelerator instead; `MMJAX_REFERENCE` names the folder of reference material.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 PLATFORM = os.environ.get("MMJAX_TEST_PLATFORM", "cpu")
 MAX_WORKERS = 8
+MANY_MAPS = 15_000
 
 os.environ["JAX_PLATFORMS"] = PLATFORM
 if PLATFORM == "cpu":
@@ -42,6 +44,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "device" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs() -> Iterator[None]:
+    """Free compiled programs in time: each is mapped into memory, and Linux maps 65530 pieces a process."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_text().splitlines()) > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
