@@ -62,7 +62,7 @@ def arl(
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: Array, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("arl", batch)
+        check_classes("arl", batch.label)
         made = forward(model, params, statistics, batch, key)
         _, fuse_key = jax.random.split(key)
         alone = logits_alone(model, made.variables, made.latents, batch.masks, key=fuse_key, train=True)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmjax.competition._classes import check_classes
 from mmjax.competition._strategy import Model, Samples, Tree
 
 BottleneckInput = Callable[[Array, Array], Array]
@@ -23,7 +24,7 @@ def fused_probabilities(logits: Array, label: Array) -> Array:
     Raises:
       ValueError: if labels are no classes.
     """
-    _check_classes("fused_probabilities", label)
+    check_classes("fused_probabilities", label)
     return jax.lax.stop_gradient(jax.nn.softmax(logits))
 
 
@@ -33,13 +34,8 @@ def one_hot_label(logits: Array, label: Array) -> Array:
     Raises:
       ValueError: if labels are no classes.
     """
-    _check_classes("one_hot_label", label)
+    check_classes("one_hot_label", label)
     return jax.nn.one_hot(label, logits.shape[1], dtype=logits.dtype)
-
-
-def _check_classes(name: str, label: Array) -> None:
-    if label.ndim != 1 or not jnp.issubdtype(label.dtype, jnp.integer):
-        raise ValueError(f"{name} needs classes, integer labels (n,); got {label.dtype} of shape {label.shape}")
 
 
 def bottleneck_params(key: Array, model: Model, params: Tree) -> dict[str, Array]:

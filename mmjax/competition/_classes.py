@@ -4,18 +4,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax.competition._strategy import Samples
 
-
-def check_classes(method: str, batch: Samples) -> None:
+def check_classes(name: str, label: Array) -> None:
     """Refuse labels that are no classes.
 
     Raises:
-      ValueError: naming the method, unless the label is integers (n,).
+      ValueError: naming what needs classes, unless the label is integers (n,).
     """
-    label = batch.label
     if label.ndim != 1 or not jnp.issubdtype(label.dtype, jnp.integer):
-        raise ValueError(f"{method} needs classes, integer labels (n,); got {label.dtype} of shape {label.shape}")
+        raise ValueError(f"{name} needs classes, integer labels (n,); got {label.dtype} of shape {label.shape}")
 
 
 def entropies(logits: Array) -> Array:

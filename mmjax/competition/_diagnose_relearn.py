@@ -75,7 +75,7 @@ def diagnose_relearn(
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: RelearningState, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("diagnose_relearn", batch)
+        check_classes("diagnose_relearn", batch.label)
         return base.loss(model, params, statistics, state, batch, key)
 
     def on_segment(

@@ -76,7 +76,7 @@ def mla(
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: AlternationState, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("mla", batch)
+        check_classes("mla", batch.label)
         variables = {"params": params, **statistics}
         latents, new = model.encode(variables, batch.modalities, batch.masks, key=key, train=True)
         _check(latents, width, num_modalities)

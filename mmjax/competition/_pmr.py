@@ -113,7 +113,7 @@ def pmr(
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: Prototypes, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("pmr", batch)
+        check_classes("pmr", batch.label)
         made = forward(model, params, statistics, batch, key)
         similarities = {
             name: prototype_similarities(z, state.means[name], state.known[name]) for name, z in made.latents.items()

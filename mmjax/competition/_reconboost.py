@@ -77,7 +77,7 @@ def reconboost(
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: Array, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("reconboost", batch)
+        check_classes("reconboost", batch.label)
         variables = {"params": params, **statistics}
         latents, new = model.encode(variables, batch.modalities, batch.masks, key=key, train=True)
         heads = model.unimodal(variables, latents)

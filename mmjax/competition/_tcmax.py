@@ -55,7 +55,7 @@ def tcmax(task: Task = classification, *, num_permutations: int = 32) -> Strateg
     def loss(
         model: Model, params: Tree, statistics: dict[str, Tree], state: Tree, batch: Samples, key: Array
     ) -> tuple[Array, Auxiliary]:
-        check_classes("tcmax", batch)
+        check_classes("tcmax", batch.label)
         made = forward(model, params, statistics, batch, key)
         places = _tuples(jax.random.fold_in(key, 2), model.modalities, batch.weight.shape[0], num_permutations)
         counts = functools.reduce(operator.mul, [batch.weight[place] for place in places.values()])

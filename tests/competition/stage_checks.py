@@ -13,6 +13,7 @@ from mmjax.competition import weighted_mean
 from mmjax.data import Splits
 from mmjax.models import parameter_labels
 from mmjax.training import TrainConfig, adamw, make_train
+from tests.competition.checks import hard_batches
 from tests.competition.conftest import gradients_of, names_of, samples
 
 WIDTH = 4
@@ -97,16 +98,6 @@ def plain(tree):
         return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
     return jax.tree.map(numbers, tree)
-
-
-def hard_batches(batch):
-    """One class, no weight, an absent modality, huge logits."""
-    return {
-        "one class": batch._replace(label=jnp.ones_like(batch.label)),
-        "no weight": batch._replace(weight=jnp.zeros_like(batch.weight)),
-        "no x1": batch._replace(masks=batch.masks | {"x1": jnp.zeros_like(batch.masks["x1"])}),
-        "huge": batch._replace(modalities=jax.tree.map(lambda x: 1e5 * x, batch.modalities)),
-    }
 
 
 def check_strategy(make, values, num_modalities=2, label="classes"):

@@ -62,7 +62,7 @@ def params_of(model):
     return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), x.dtype), shapes)
 
 
-def close(tree, other, atol=1e-6):
+def assert_close(tree, other, atol=1e-6):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=atol), tree, other)
 
 
@@ -135,10 +135,10 @@ def test_one_backward_pass_gives_each_part_its_own_gradient(num_modalities, head
         for k in (-1.0, 0.0, 1.0, 0.5):
             traced = jax.tree.map(np.float32, game(k))  # one program for all
             values, gradient = with_gradient(model, params, batch, traced, subsets=subsets)
-            close(gradient, composed(num_modalities, head, subsets, functools.partial(factors, k)))
+            assert_close(gradient, composed(num_modalities, head, subsets, functools.partial(factors, k)))
     chosen = subsets(model.modalities)
     expected = plainly(model, params, params, batch, chosen)
-    close(values, {"+".join(s): expected[i] for i, s in enumerate(chosen)})
+    assert_close(values, {"+".join(s): expected[i] for i, s in enumerate(chosen)})
 
 
 def released(mode, model, params, batch):
@@ -172,13 +172,13 @@ def test_the_presets_of_the_code_differentiate_what_it_does():
     model, params, batch = setting(2, "sum")
     of_modes = jax.jacrev(lambda p: {mode: released(mode, model, p, batch) for mode in MODES})
     for mode, expected in jitted(of_modes)(params).items():
-        close(with_gradient(model, params, batch, MODES[mode])[1], expected)
+        assert_close(with_gradient(model, params, batch, MODES[mode])[1], expected)
 
 
 def test_the_greedy_game_in_numbers_stops_what_traced_numbers_scale_by_zero():
     model, params, batch = setting(2, "concatenation")
     constant = jitted(jax.grad(lambda p: -sum(measured(model, p, batch, game=paper()).values())))(params)
-    close(constant, with_gradient(model, params, batch, paper())[1])
+    assert_close(constant, with_gradient(model, params, batch, paper())[1])
     np.testing.assert_array_equal(constant["head"]["MLP_0"]["Dense_0"]["kernel"], 0)
 
 
@@ -204,7 +204,7 @@ def test_a_head_split_into_partials_gives_what_it_gives_as_a_whole():
     model, params, batch = setting(2, "sum")
     batch = batch._replace(masks=batch.masks | {"x1": batch.masks["x1"].at[0].set(False)})
     whole = model._replace(partials=None, merge=None)
-    close(*[with_gradient(m, params, batch, code_ind()) for m in (model, whole)])
+    assert_close(*[with_gradient(m, params, batch, code_ind()) for m in (model, whole)])
 
 
 def test_draws_computed_one_by_one_in_chunks_or_together_are_the_same():
@@ -214,7 +214,7 @@ def test_draws_computed_one_by_one_in_chunks_or_together_are_the_same():
         with_gradient(model, params, batch, code_ind(), perturbation=draws, num_at_once=num) for num in (5, 1, 2)
     ]
     for other in others:
-        close(other, together)
+        assert_close(other, together)
 
 
 def test_a_permutation_that_changes_nothing_gives_nothing_despite_dropout():
@@ -223,7 +223,7 @@ def test_a_permutation_that_changes_nothing_gives_nothing_despite_dropout():
     model = functional(Multimodal(encoders, head, NUM_CLASSES), {name: jnp.zeros((1, 3)) for name in encoders})
     params, batch = params_of(model), setting()[2]
     made = jitted(lambda p: measured(model, p, batch, perturbation=IDENTITY))(params)
-    close(made, {"x1": 0.0, "x2": 0.0}, 1e-7)  # but for the rounding of log 2
+    assert_close(made, {"x1": 0.0, "x2": 0.0}, 1e-7)  # but for the rounding of log 2
 
 
 def test_samples_that_do_not_count_or_lack_the_modality_neither_give_nor_take():
@@ -232,7 +232,7 @@ def test_samples_that_do_not_count_or_lack_the_modality_neither_give_nor_take():
     padded = batch._replace(modalities=huge, weight=batch.weight.at[4].set(0), masks=batch.masks | {"x1": MASK})
     of = jitted(lambda batch: measured(model, params, batch, perturbation=all_pairs()))
     made, of_four = of(padded), of(jax.tree.map(lambda x: x[:4], batch))
-    close(made["x1"], of_four["x1"])
+    assert_close(made["x1"], of_four["x1"])
     assert made["x2"] != of_four["x2"]  # the sixth has x2
 
 
@@ -257,8 +257,8 @@ def test_zeros_are_the_prediction_without_the_modality():
     made, of_inputs = [
         jitted(lambda p, x=x: measured(model, p, batch, perturbation=zeros(inputs=x)))(params) for x in (False, True)
     ]
-    close(made["x1"], jnp.mean(jensen_shannon(y, without)))
-    close(of_inputs["x1"], jnp.mean(jensen_shannon(y, model.fuse({"params": params}, blank))))
+    assert_close(made["x1"], jnp.mean(jensen_shannon(y, without)))
+    assert_close(of_inputs["x1"], jnp.mean(jensen_shannon(y, model.fuse({"params": params}, blank))))
 
 
 NOISE = {inputs: noise(2, inputs=inputs) for inputs in (False, True)}
@@ -274,8 +274,8 @@ def test_encoders_of_replaced_modalities_follow_the_game(inputs):
     ]
     for name in ("encoders_x1", "encoders_x2"):
         assert jnp.linalg.norm(one[name]["Dense_1"]["kernel"]) > 0
-        close(two[name], jax.tree.map(lambda g: 2 * g, one[name]))
-    close(two["head"], one["head"])
+        assert_close(two[name], jax.tree.map(lambda g: 2 * g, one[name]))
+    assert_close(two["head"], one["head"])
 
 
 @pytest.mark.parametrize(("task", "label"), [(multilabel, "labels"), (regression, "targets")])
@@ -283,7 +283,7 @@ def test_other_tasks_have_divergences_of_their_own(task, label):
     model = model_of(2, num_outputs=2)
     params, batch = params_of(model), setting()[2]
     made = jitted(lambda p: measured(model, p, batch, task=task))(params)
-    close(made["x1"], plainly(model, params, params, batch, [("x1",)], task.divergence)[0])
+    assert_close(made["x1"], plainly(model, params, params, batch, [("x1",)], task.divergence)[0])
     if task is multilabel:
         assert 0 < made["x1"] < jnp.log(2)
 

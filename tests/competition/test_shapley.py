@@ -51,7 +51,7 @@ def test_axioms(num_modalities):
     shares = np.asarray(shapley_values(jnp.asarray(values)))
     assert np.sum(shares) == pytest.approx(float(values[-1] - values[0]), abs=1e-5)  # efficiency
     without_first = jnp.asarray(values)[np.arange(values.size) & ~1]
-    assert float(shapley_values(without_first)[0]) == pytest.approx(0, abs=1e-6)  # dummy
+    assert float(shapley_values(without_first)[0]) == pytest.approx(0, abs=1e-6)  # it never adds anything
     sizes = jnp.asarray(coalitions(num_modalities).sum(1), float)
     np.testing.assert_allclose(shapley_values(jnp.sin(sizes)), np.sin(num_modalities) / num_modalities, atol=1e-5)
     other = values_of(num_modalities, seed=2)  # linearity

@@ -1,6 +1,7 @@
 """The comparison as a command: a small one on generated data and on a file, resumed, and what it refuses."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import harness
 from experiments.competition.__main__ import EXPERIMENT, PRESETS
 from experiments.competition.data import NAMES, catalogue, generated, mixed_data
 from experiments.competition.methods import METHODS
 from experiments.competition.published import published_table
 from experiments.competition.trial import loss_and_accuracy
+from tests.experiments import command
 
 SMALL = ["--num-seeds", "2", "--num-segments", "3", "--steps-per-segment", "4", "--width", "4", "--num-samples", "64"]
 SMALL += ["--rates", "0.01", "--decays", "0.0", "--batch-size", "16", "--num-permutations", "2", "--devices", "1"]
@@ -26,16 +27,11 @@ def promotion():
         yield
 
 
-def run(*arguments):
-    return harness.main(EXPERIMENT, [str(argument) for argument in arguments])
+run = functools.partial(command.run, EXPERIMENT)
 
 
 def error_line(capfd, *arguments):
-    capfd.readouterr()
-    assert run(*arguments) == 2
-    lines = capfd.readouterr().err.splitlines()
-    (line,) = [line for line in lines if line.startswith("error: ")]
-    return line.removeprefix("error: ")
+    return command.error_line(capfd, EXPERIMENT, *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """The sweep as a command: a small one on digits and on a file, resumed, and what it refuses."""
 
+import functools
+
 import jax
 import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import harness
 from experiments.sweep.__main__ import EXPERIMENT
+from tests.experiments import command
 
 SMALL = ["--num-rates", "2", "--num-seeds", "2", "--num-segments", "2", "--steps-per-segment", "20", "--width", "4"]
 SMALL += ["--lowest-rate", "1e-4", "--highest-rate", "1e-2", "--devices", "1"]
@@ -19,16 +21,11 @@ def promotion():
         yield
 
 
-def run(*arguments):
-    return harness.main(EXPERIMENT, [str(argument) for argument in arguments])
+run = functools.partial(command.run, EXPERIMENT)
 
 
 def error_line(capfd, *arguments):
-    capfd.readouterr()
-    assert run(*arguments) == 2
-    lines = capfd.readouterr().err.splitlines()
-    (line,) = [line for line in lines if line.startswith("error: ")]
-    return line.removeprefix("error: ")
+    return command.error_line(capfd, EXPERIMENT, *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def trainer():
     """`trainer(file, name, **more)`: a function, class or method of a trainer; `more` are names that it refers to."""
     folder = os.environ.get("MMJAX_BALANCEBENCHMARK")
     if not folder:
-        pytest.skip("needs BalanceBenchmark: set MMJAX_BALANCEBENCHMARK to the folder of its checkout")
+        pytest.skip("GeWu-Lab/BalanceBenchmark is no package: set MMJAX_BALANCEBENCHMARK to a clone of it")
     torch.set_default_dtype(torch.float64)
     yield lambda file, name, **more: _taken(Path(folder) / "balancemm" / "trainer" / file, name, more)
     torch.set_default_dtype(torch.float32)
