@@ -76,6 +76,8 @@ class Experiment(Generic[Config]):
     """From all rows, in the order of the items, as they read back from JSON."""
     figure: Callable[[Config, Rows], "Figure"] | None = None
     """A figure made without pyplot, which would keep it alive and may want a screen."""
+    followup: Callable[[Config, Rows], Mapping[str, Item]] | None = None
+    """Work that needs the rows of the items, such as a closer look at what they choose; its rows come after them."""
 
 
 def main(experiment: Experiment[Config], arguments: Sequence[str] | None = None) -> int:
@@ -132,8 +134,11 @@ def run(experiment: Experiment[Config], config: Config, out: Path | str, *, over
     items = {check_key(key): item for key, item in experiment.items(config).items()}
     store.prepare(clear=overwrite)
     wait_for_all()  # and sees it as it is now
-    _compute_missing(experiment.name, items, store)
-    rows = [row for key in items for row in store.records[key].rows]
+    rows = _rows_of_all(experiment.name, items, store)
+    if experiment.followup:
+        more = {check_key(key): item for key, item in experiment.followup(config, rows).items()}
+        rows = rows + _rows_of_all(experiment.name, more, store)
+        items = items | more
     tables = experiment.tables(config, rows)
     outputs = {"table.csv": to_csv(tables).encode(), "table.md": to_markdown(tables).encode()}
     if experiment.figure:
@@ -157,7 +162,8 @@ def input_errors(subject: object) -> Iterator[None]:
         raise UserError(f"{subject}: {error}") from error
 
 
-def _compute_missing(name: str, items: Mapping[str, Item], store: RunStore) -> None:
+def _rows_of_all(name: str, items: Mapping[str, Item], store: RunStore) -> Rows:
+    """Compute what is missing and return all rows."""
     missing = [key for key in items if key not in store.records]
     done = len(items) - len(missing)
     interval = 0.5 if sys.stderr.isatty() else 10.0
@@ -170,6 +176,7 @@ def _compute_missing(name: str, items: Mapping[str, Item], store: RunStore) -> N
             start = time.perf_counter()
             store.save(key, _rows_of(items[key], key, store), time.perf_counter() - start)
             bar.update()
+    return [row for key in items for row in store.records[key].rows]
 
 
 def _rows_of(item: Item, key: str, store: RunStore) -> Rows:

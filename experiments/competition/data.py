@@ -39,6 +39,12 @@ class DataSet(NamedTuple):
     best: float | None
     """The highest accuracy there is, where it is known."""
     about: str
+    additive: str = ""
+    """What a sum of unimodal logits can know of it, where that is known."""
+
+
+_ALL = "The modalities are independent given the label, so a sum of unimodal logits can be as good as any"
+_NOTHING = "Neither modality alone tells anything, and so no sum of unimodal logits: 0 of the bit"
 
 
 def _asymmetric(depth: int) -> DataSet:
@@ -47,7 +53,7 @@ def _asymmetric(depth: int) -> DataSet:
     snr = jnp.array([1.645, 3.5])
     best = float(competition_accuracy(task, snr).joint)
     about = f"x1 noisy, x2 clear but hidden by {depth} signs" if depth else "x1 noisy, x2 clear"
-    return DataSet(lambda key, n: competition_data(key, task, snr, num_samples=n), 2, best, about)
+    return DataSet(lambda key, n: competition_data(key, task, snr, num_samples=n), 2, best, about, _ALL)
 
 
 def _three() -> DataSet:
@@ -55,7 +61,9 @@ def _three() -> DataSet:
     task = CompetitionTask(num_shared=1, num_unique=(0, 0, 0), dims=(32, 8, 8), depths=(0, 2, 3))
     snr = jnp.array([1.645, 2.0, 3.5])
     best = float(competition_accuracy(task, snr).joint)
-    return DataSet(lambda key, n: competition_data(key, task, snr, num_samples=n), 2, best, "a third modality between")
+    return DataSet(
+        lambda key, n: competition_data(key, task, snr, num_samples=n), 2, best, "a third modality between", _ALL
+    )
 
 
 def _xor(num_distractors: int) -> DataSet:
@@ -65,7 +73,7 @@ def _xor(num_distractors: int) -> DataSet:
     def draw(key: Array, num_samples: int) -> Batch:
         return parity_data(key, snr, num_samples=num_samples, num_distractors=num_distractors)
 
-    return DataSet(draw, 2, float(parity_accuracy(snr)), "label is a parity across modalities")
+    return DataSet(draw, 2, float(parity_accuracy(snr)), "label is a parity across modalities", _NOTHING)
 
 
 NUM_LABELS, RAW_DIM, HIGH_DIM = 5, 4, 100
@@ -124,6 +132,8 @@ def catalogue() -> Mapping[str, DataSet]:
 MIXED_SHARES = (0.1, 0.3, 0.5, 0.7)
 """Shares of samples unique to the first modality, in the ratio sweep of the paper's setting."""
 DIGITS = "digits"
+TARGET = "target"
+"""Array of a file that holds numbers to predict."""
 NAMES = ("asymmetric", "control", "three", "xor", *(f"mixed-{unique:g}" for unique in MIXED_SHARES), DIGITS)
 """All data sets but files."""
 
@@ -134,10 +144,26 @@ def generated(name: str, key: Array, num_samples: int) -> Splits:
     return cut(catalogue()[name].draw(key, sum(sizes)), sizes)
 
 
-def fixed(name: str, modalities: str, seed: int) -> Splits:
-    """Load the digits' halves or a file, in its parts, standardised; `modalities` are joined by commas, or empty."""
+def fixed(name: str, modalities: str, seed: int, *, target: bool = False) -> Splits:
+    """Load the digits' halves or a file, in its parts, standardised.
+
+    Args:
+      name: of the data set, or the path of the file.
+      modalities: of the file, joined by commas, or empty for all.
+      seed: of the split, where the file has none.
+      target: whether the label is the file's array `target` of numbers, in place of its classes.
+    """
     key = jax.random.key(seed)
     if name == DIGITS:
         return standardised(splits_of(only(digits_halves(), ("top", "bottom")), key=key))
-    loaded = load_npz(Path(name), modalities.split(",") if modalities else None)
-    return standardised(splits_of(loaded, key=key))
+    names = modalities.split(",") if modalities else None
+    loaded = load_npz(Path(name), [*names, TARGET] if target and names else names)
+    parts = splits_of(loaded, key=key)
+    return standardised(Splits(*map(_with_target, parts)) if target else parts)
+
+
+def _with_target(part: Batch) -> Batch:
+    """Take the array of numbers out of the modalities and make it the label."""
+    numbers = part.modalities[TARGET]
+    others = only(part, [name for name in part.modalities if name != TARGET])
+    return others._replace(label=numbers.reshape(len(numbers), -1).astype(float))

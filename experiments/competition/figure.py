@@ -60,7 +60,8 @@ def _accuracy_panel(axes: "Axes", title: tuple[str, str], frame: pd.DataFrame) -
     if best is not None:
         axes.axvline(best, color="black", linestyle=":", linewidth=0.9, label="best possible")
     axes.set_xlim(right=min(axes.get_xlim()[1], 1.003))
-    axes.legend(fontsize=7, frameon=False, loc="upper left")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7, frameon=False, loc="upper left")
     axes.set_yticks(places, frame["method"])
     axes.set_xlabel("test accuracy")
     axes.set_title(f"{title[0]}, {title[1]}", fontsize=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.competition.columns import PUBLISHED
 from experiments.competition.data import catalogue
 from experiments.competition.methods import BASIC, METHODS
 from experiments.harness import Rows, Table
@@ -17,17 +18,32 @@ SHARE = "test/share/"
 BASELINES = ("joint", "ensemble")
 
 
+def shown(data: str) -> str:
+    """Return a data set's name, or that of a file without its folder."""
+    return Path(data).name
+
+
+def rows_with(rows: Rows, column: str) -> pd.DataFrame:
+    """Return the rows that have a column, data sets as they are shown; empty where there are none."""
+    frame = pd.DataFrame([row for row in rows if column in row])
+    return frame.assign(data=[shown(name) for name in frame["data"]]) if len(frame) else frame
+
+
 def chosen_trials(rows: Rows) -> pd.DataFrame:
     """Return the trials of the settings that each method's validation loss chose, all seeds."""
-    trials = pd.DataFrame(rows)
-    trials = trials.assign(data=[Path(name).name for name in trials["data"]])
     parts = []
-    for (_, _, method), group in trials.groupby(["data", "head", "method"], sort=False):
-        over = [*BASIC, *METHODS[str(method)].grid]
+    for _, group in rows_with(rows, ACCURACY).groupby(["data", "head", "method"], sort=False):
+        over = _hyper_parameters(group.iloc[0])
         tried = len(group[over].drop_duplicates())
         best = sweep.select(group, by=["data", "head", "method"], over=over)
-        parts.append(best.assign(**{"settings tried": tried}))
+        said = ", ".join(f"{name} {best[name].iloc[0]:g}" for name in over)
+        parts.append(best.assign(tried=tried, chosen=said))
     return pd.concat(parts, ignore_index=True)
+
+
+def _hyper_parameters(row: "pd.Series[object]") -> list[str]:
+    column, method = row.get("column"), str(row["method"])
+    return list(PUBLISHED[str(column)].own[method]) if column else [*BASIC, *METHODS[method].grid]
 
 
 def comparisons(best: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
@@ -38,12 +54,16 @@ def comparisons(best: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFr
         yield (str(data), str(head)), frame.reset_index(drop=True)
 
 
-def comparison_tables(best: pd.DataFrame, num_seeds: int) -> Sequence[Table]:
+def comparison_tables(rows: Rows, num_seeds: int) -> Sequence[Table]:
     """Return a table for each data set and head."""
-    return [
-        Table(f"{data}, head {head}", frame, f"{_about(data)}{_note(data, num_seeds)}")
-        for (data, head), frame in comparisons(best)
-    ]
+    costs, ceilings = rows_with(rows, "cost"), rows_with(rows, "ceiling")
+    found = []
+    for (data, head), frame in comparisons(chosen_trials(rows)):
+        own = costs[(costs["data"] == data) & (costs["head"] == head)].set_index("method")["cost"]
+        frame.insert(frame.columns.get_loc("tried"), "cost", [own[name] for name in frame["method"]])
+        note = f"{_about(data)}{_ceiling(ceilings, data)}{_note(data, num_seeds)}"
+        found.append(Table(f"{data}, head {head}", frame, note))
+    return found
 
 
 def _line(group: pd.DataFrame, method: str) -> dict[str, object]:
@@ -57,9 +77,7 @@ def _line(group: pd.DataFrame, method: str) -> dict[str, object]:
     line["loss"] = own["test/loss"].mean()
     shares = [name for name in own if name.startswith(SHARE) and own[name].notna().all()]
     line["Shapley values"] = ", ".join(f"{name.removeprefix(SHARE)} {own[name].mean():.2f}" for name in shares)
-    line["tried"] = int(own["settings tried"].iloc[0])
-    line["chosen"] = ", ".join(f"{name} {own[name].iloc[0]:g}" for name in [*BASIC, *METHODS[method].grid])
-    return line
+    return line | {name: own[name].iloc[0] for name in ("tried", "chosen")}
 
 
 def _difference(group: pd.DataFrame, method: str, baseline: str) -> str:
@@ -77,7 +95,18 @@ def _about(name: str) -> str:
         return ""
     found = catalogue()[name]
     best = "" if found.best is None else f" No classifier is right more often than {found.best:.4f}."
-    return f"Data: {found.about}.{best} "
+    additive = f" {found.additive}." if found.additive else ""
+    return f"Data: {found.about}.{best}{additive} "
+
+
+def _ceiling(ceilings: pd.DataFrame, name: str) -> str:
+    for row in ceilings[ceilings["data"] == name].itertuples() if len(ceilings) else ():
+        return (
+            f"Of the training data, each modality cut into clusters, logits that are a sum of unimodal terms can have "
+            f"{row.ceiling:.2f} of the {row.joint:.2f} bit that both clusters tell together (plug-in estimates, both "
+            "too high with few samples a cell). "
+        )
+    return ""
 
 
 def _note(name: str, num_seeds: int) -> str:
@@ -93,5 +122,5 @@ def _note(name: str, num_seeds: int) -> str:
         "own validation loss; some try more settings than others. Frozen and fine-tuned encoders are trained alone in "
         "a part of the run, MLA makes a step a modality with each batch, gradient blending spends evaluations on "
         "probes, and the ensemble has one learning rate for all modalities. Shapley values: of the accuracy, with and "
-        "without each modality."
+        "without each modality. Cost: time between two evaluations of one run by itself, over that of joint training."
     )

@@ -129,6 +129,8 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
 def best_of(train: Train, key: Array, hparams: Hparams, data: Splits) -> Best:
     """Make a whole run and return the model that its validation data chose; pure, as `train.train` is.
 
+    It ends when the run has stopped: patience saves time here; mapped over runs, once all of them have.
+
     Args:
       train: what `make_fit` or `make_train` made.
       key: PRNG key of the run.
@@ -138,11 +140,15 @@ def best_of(train: Train, key: Array, hparams: Hparams, data: Splits) -> Best:
     Returns:
       the model; its numbers are NaN where no segment had a finite validation loss.
     """
-    state, _ = jax.lax.scan(
-        lambda state, _: (train.segment(state, hparams, data)[0], None),
-        train.init(key, hparams),
-        length=train.config.num_segments,
-    )
+    start = train.init(key, hparams)
+    if train.config.patience is None:
+        state, _ = jax.lax.scan(
+            lambda state, _: (train.segment(state, hparams, data)[0], None), start, length=train.config.num_segments
+        )
+    else:
+        state = jax.lax.while_loop(
+            lambda state: ~stopped(train.config, state), lambda state: train.segment(state, hparams, data)[0], start
+        )
     found = jnp.isfinite(state.best.loss)
 
     def or_nan(x: Array) -> Array:

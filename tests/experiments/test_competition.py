@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.competition.__main__ import EXPERIMENT, PRESETS
+from experiments.competition import encoders
+from experiments.competition.__main__ import EXPERIMENT
+from experiments.competition.ceiling import ceiling_row
+from experiments.competition.columns import PUBLISHED
+from experiments.competition.config import PRESETS
 from experiments.competition.data import NAMES, catalogue, generated, mixed_data
 from experiments.competition.methods import METHODS
 from experiments.competition.published import published_table
 from experiments.competition.trial import loss_and_accuracy
+from experiments.harness import Sweep
 from tests.experiments import command
 
 SMALL = ["--num-seeds", "2", "--num-segments", "3", "--steps-per-segment", "4", "--width", "4", "--num-samples", "64"]
@@ -21,10 +26,12 @@ SMALL += ["--rates", "0.01", "--decays", "0.0", "--batch-size", "16", "--num-per
 
 
 @pytest.fixture(autouse=True)
-def promotion():
-    """Optax multiplies numbers of different dtypes."""
+def settings():
+    """Optax multiplies numbers of different dtypes; programs that run once are not worth optimising."""
+    jax.config.update("jax_disable_most_optimizations", True)
     with jax.numpy_dtype_promotion("standard"):
         yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 run = functools.partial(command.run, EXPERIMENT)
@@ -60,7 +67,15 @@ def test_methods_are_compared_and_a_finished_method_is_kept(tmp_path, capfd):
     assert pd.isna(compared.loc["joint", "minus joint"]) and "[" in compared.loc["OGM", "minus joint"]
     assert compared["mean rank"].sum() == pytest.approx(6, abs=0.2)
     assert (out / "figure.png").stat().st_size > 10_000
-    rows = sorted((out / "rows").glob("*.json"))
+    costs = compared["cost"].to_dict()
+    assert costs.pop("joint") == 1 and all(0.1 < cost < 10 for cost in costs.values())
+    look = table[table["table"] == "asymmetric, head late linear: a closer look"].set_index("method")
+    assert {"joint", "ensemble"} <= set(look.index) and look["calibration error"].between(0, 1).all()
+    own, twin = look.loc["ensemble", "probe x1"].rstrip(")").split(" (")
+    assert own == twin, "the ensemble is its own twin"
+    shares = [float(look.loc["joint", f"right: {name}"].split("(")[1][:-1]) for name in ("none", "x1", "x2", "x1+x2")]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    rows = sorted((out / "rows").glob("asymmetric-*.json"))
     assert [path.stem for path in rows] == [f"asymmetric-late_linear-{name}" for name in ("OGM", "ensemble", "joint")]
     rows[0].unlink()
     before = {path: path.stat().st_mtime_ns for path in rows[1:]}
@@ -101,11 +116,11 @@ def test_a_file_of_one_modality_is_refused(file, tmp_path, capfd):
     assert line.endswith("fusion needs two modalities or more; got a")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ["quick", "full", "paper"])
 def test_every_set_head_and_method_has_an_item(preset):
     config = dataclasses.replace(PRESETS[preset], heads=("late linear", "gated"))
     linear_only = [name for name in config.methods if METHODS[name].only]
-    expected = len(config.sets) * (2 * len(config.methods) - len(linear_only))
+    expected = len(config.sets) * (2 * len(config.methods) - len(linear_only) + 2)
     assert len(EXPERIMENT.items(config)) == expected
 
 
@@ -158,6 +173,100 @@ def test_the_papers_synthetic_setting():
         name: np.corrcoef(np.asarray(x) @ linear[name], centred)[0, 1] for name, x in batch.modalities.items()
     }
     assert correlations["x1"] > correlations["x2"] + 0.1 > 0.2
+
+
+def column_file(folder, name, num_samples=12):
+    """Random arrays of the published shapes of a column."""
+    rng = np.random.default_rng(0)
+    column = PUBLISHED[name]
+    arrays = {m: rng.normal(size=(num_samples, *shape)).astype(np.float16) for m, shape in column.shapes.items()}
+    arrays |= {"label": np.arange(num_samples) % 2, "split": np.arange(num_samples) // 2 % 3}
+    if column.num_classes is None:
+        arrays["target"] = rng.normal(size=num_samples)
+    path = folder / f"{name}.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def traced(config):
+    """Results of the trials of all methods, as shapes."""
+    for key, item in EXPERIMENT.items(config).items():
+        if isinstance(item, Sweep):
+            trial, data = item.task(item.space.configurations()[0])
+            hparams = {name: jnp.float32(values[0]) for name, values in item.space.trials().items() if name != "seed"}
+            yield key, jax.eval_shape(trial, jax.random.key(0), hparams, data)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_column_takes_files_of_its_shapes(name, tmp_path):
+    config = dataclasses.replace(PRESETS[name], data=column_file(tmp_path, name), methods=("MCR",))
+    ((_, result),) = traced(config)
+    assert set(result["test"]["share"]) == set(PUBLISHED[name].shapes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_method_of_a_published_column_takes_them(name, tmp_path):
+    config = dataclasses.replace(PRESETS[name], data=column_file(tmp_path, name))
+    assert len(list(traced(config))) == len(PUBLISHED[name].own) >= 10
+
+
+@pytest.mark.parametrize(
+    ("name", "methods"),
+    [("sth-sth-v-of", ["MCR"]), pytest.param("mosi-v-t", ["frozen", "MCR"], marks=pytest.mark.slow)],
+)
+def test_a_published_column_runs(name, methods, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--preset", name, "--data", column_file(tmp_path, name), "--num-segments", "2", "--num-seeds", "1"]
+    assert run(*arguments, "--methods", *methods, "--devices", "1", "--out", out) == 0
+    table = pd.read_csv(out / "table.csv")
+    line = table[table["table"].str.startswith(name) & (table["method"] == "MCR")].iloc[0]
+    assert f"sensitivity_weight {PUBLISHED[name].own['MCR']['sensitivity_weight']:g}" in line["chosen"]
+    assert np.isfinite(line["loss"]) and line["tried"] == 1
+
+
+def test_a_published_column_says_what_it_needs(file, tmp_path, capfd):
+    out = ["--out", tmp_path / "out"]
+    line = error_line(capfd, "--preset", "mosi-v-t", *out)
+    assert line.endswith("vision (n, 50, 20), text (n, 50, 300) and label, and target with the numbers to predict")
+    assert "no modality vision, text, target" in error_line(capfd, "--preset", "mosi-v-t", "--data", file, *out)
+    given = ["--preset", "ave-conformer", "--data", column_file(tmp_path, "ave-conformer")]
+    assert "got PMR" in error_line(capfd, *given, "--methods", "PMR", *out)
+    other = tmp_path / "other.npz"
+    np.savez(other, video=np.ones((9, 5)), audio=np.ones((9, 768)), label=np.arange(9) % 3)
+    assert "video (5,) in place of (768,)" in error_line(capfd, "--preset", "ave-conformer", "--data", other, *out)
+    assert not (tmp_path / "out").exists()
+
+
+def test_hyper_parameters_of_columns_are_those_of_the_papers_table():
+    assert PUBLISHED["crema-d-resnet"].own["MCR"] == pytest.approx(
+        {"learning_rate": 1e-4, "weight_decay": 1e-4, "sensitivity_weight": 0.1, "unimodal_weight": 0.01}
+        | {"contrastive_weight": 1, "bottleneck_weight": 0, "prepared": 30}
+    )
+    assert PUBLISHED["mosei-v-a-t"].own["AGM"]["alpha"] == 1 and PUBLISHED["ucf"].patience == 100
+    assert "ReconBoost" not in PUBLISHED["mosi-v-t"].own and "prepared" not in PUBLISHED["mosi-v-a-t"].own["MCR"]
+
+
+def test_additive_fusion_of_cells_on_a_file(tmp_path):
+    """Of an XOR of two signs, sums of unimodal logits know nothing of what the cells tell together."""
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1, 1], (600, 2))
+    x = signs + 0.1 * rng.normal(size=(600, 2))
+    label = (signs.prod(1) > 0).astype(int)
+    path = tmp_path / "xor.npz"
+    np.savez(path, a=x[:, :1], b=x[:, 1:], label=label, split=np.repeat([0, 1, 2], [400, 100, 100]))
+    found = ceiling_row(str(path), "", 0)
+    assert found["joint"] > 0.95 and found["ceiling"] < 0.35  # plug-in: a hundred cells, 400 samples
+
+
+def test_clips_are_encoded_frame_by_frame():
+    encoder = encoders.published({"video": (2, 8, 8, 1)}, 8)["video"]
+    clips = jax.random.normal(jax.random.key(0), (3, 2, 8, 8, 1))
+    variables = encoder.init(jax.random.key(1), clips)
+    swapped, one = encoder.apply(variables, clips[:, ::-1]), encoder.apply(variables, clips[:1])
+    whole = encoder.apply(variables, clips)
+    np.testing.assert_allclose(swapped, whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(one, whole[:1], rtol=1e-4, atol=1e-5)
 
 
 def test_presets_name_methods_and_the_published_table_is_whole():

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import json
 import os
@@ -283,6 +284,29 @@ def test_a_full_disk_is_one_line_and_leaves_whole_rows_only(tmp_path, computed, 
     computed()
     assert harness.main(EXPERIMENT, ["--out", str(out)]) == 0
     assert computed() == [2, 3]
+
+
+def test_followup_work_sees_the_rows_and_is_kept_like_them(tmp_path):
+    seen = []
+
+    def later(_config, rows):
+        def work():
+            seen.append(len(rows))
+            return {"later": len(rows)}
+
+        return {"later": work}
+
+    experiment = dataclasses.replace(EXPERIMENT, followup=later, tables=lambda _, rows: [table_of(rows)], figure=None)
+    out = tmp_path / "out"
+    for _ in range(2):
+        tables = harness.run(experiment, Config(), out)
+        assert tables[0].frame["later"].dropna().tolist() == [len(tables[0].frame) - 1]
+        (out / "table.csv").unlink()
+    assert len(seen) == 1
+
+
+def table_of(rows):
+    return harness.Table("all", pd.DataFrame(rows))
 
 
 def test_a_mistake_of_the_experiment_is_no_user_error(tmp_path):

@@ -1,0 +1,115 @@
+"""Experiments, competition: what to compare, and on what: the configuration and its presets."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+from experiments.competition.columns import PUBLISHED, Column
+from experiments.competition.data import MIXED_SHARES, NAMES
+from experiments.competition.methods import METHODS
+from experiments.competition.trial import HEADS
+from experiments.harness import Launch, LaunchOptions
+
+SOME = ("joint", "ensemble", "multi-loss", "OGM", "DGL", "MCR")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to compare, and on what."""
+
+    sets: tuple[str, ...] = ("asymmetric",)
+    """Data sets by name: asymmetric, control, three, xor, mixed-0.1 to mixed-0.7, digits."""
+    data: Path | None = None
+    """Your npz file, instead of these."""
+    modalities: tuple[str, ...] = ()
+    """Modalities of your file; all by default."""
+    methods: tuple[str, ...] = SOME
+    """Methods by name."""
+    heads: tuple[str, ...] = ("late linear",)
+    """Fusion heads: late linear, concatenation, gated."""
+    rates: tuple[float, ...] = (0.01, 0.03)
+    """Learning rates of Adam to choose from."""
+    decays: tuple[float, ...] = (0.0, 0.01)
+    """L2 penalties to choose from: factors of the parameters that are added to their gradients."""
+    num_seeds: int = 3
+    """Repetitions; of generated data each has its own."""
+    num_samples: int = 2000
+    """Generated samples to train on."""
+    num_segments: int = 20
+    """Evaluations of a run; methods whose papers count epochs count these."""
+    stop_after: int | None = None
+    """Evaluations without a lower validation loss after which a run ends; by default none does."""
+    steps_per_segment: int | None = 31
+    """Batches between evaluations: 31 of 64 are an epoch of 2000 samples; None: an epoch."""
+    batch_size: int = 64
+    """Samples of a step."""
+    width: int = 32
+    """Units of the encoders' two layers."""
+    num_permutations: int = 32
+    """Permutations of a batch that MCR takes."""
+    column: str = ""
+    """Column of the published table whose encoders, optimiser and hyper-parameters are taken, and rates and decays with
+    them; set by its preset."""
+    seed: int = 0
+    """Seed of data, splits and runs."""
+    launch: LaunchOptions = dataclasses.field(default_factory=Launch)
+    """Where trials run."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared."""
+        least = {
+            "num_seeds": 1,
+            "num_samples": 64,
+            "num_segments": 2,
+            "steps_per_segment": 1,
+            "stop_after": 1,
+            "batch_size": 2,
+            "width": 1,
+        }
+        for name, smallest in least.items():
+            if getattr(self, name) is not None and getattr(self, name) < smallest:
+                raise ValueError(f"{name} must be at least {smallest}; got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed must be in [0, 2^31); got {self.seed}")
+        if self.column and self.column not in PUBLISHED:
+            raise ValueError(f"column must be one of {', '.join(PUBLISHED)}; got {self.column}")
+        for field, positive in (("rates", True), ("decays", False)):
+            values = getattr(self, field)
+            if not values or not all(math.isfinite(x) and (x > 0 or (x == 0 and not positive)) for x in values):
+                kind = "positive" if positive else "not negative"
+                raise ValueError(f"{field} must be one or more finite numbers, {kind}; got {values}")
+        for field, known in (("sets", NAMES), ("methods", tuple(METHODS)), ("heads", tuple(HEADS))):
+            names = getattr(self, field)
+            unknown = [name for name in names if name not in known]
+            if unknown or not names or len(set(names)) < len(names):
+                said = ", ".join(unknown or names) or "none"
+                raise ValueError(f"{field} must be some of {', '.join(known)}, each once; got {said}")
+
+
+def _published(name: str, column: Column) -> Config:
+    return Config(
+        methods=tuple(column.own),
+        num_segments=column.num_segments,
+        stop_after=column.patience,
+        steps_per_segment=None,
+        batch_size=column.batch_size,
+        width=column.width,
+        num_permutations=column.num_permutations,
+        column=name,
+    )
+
+
+PRESETS: dict[str, Config] = {
+    "quick": Config(),
+    "full": Config(methods=tuple(METHODS), num_seeds=10, num_segments=30, rates=(0.003, 0.01, 0.03, 0.1)),
+    "paper": Config(
+        sets=tuple(f"mixed-{share:g}" for share in MIXED_SHARES),
+        num_seeds=10,
+        num_segments=30,
+        rates=(0.003, 0.01, 0.03),
+        batch_size=256,
+        steps_per_segment=8,
+        width=100,
+    ),
+    **{name: _published(name, column) for name, column in PUBLISHED.items()},
+}
