@@ -19,7 +19,7 @@ from experiments.competition.trial import SHARED, make_trial
 from experiments.harness import Item, Rows, Sweep, UserError, input_errors
 from mmjax import sweep
 
-LOOKED_AT = (BASELINE, ALONE, "MCR")
+LOOKED_AT = (BASELINE, "MCR")
 """Methods that are looked at more closely, beside the one of the lowest validation loss."""
 Grid = Mapping[str, Sequence[float]]
 
