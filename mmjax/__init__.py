@@ -10,10 +10,12 @@ __version__ = "0.1.0"
 
 _ROOMS = (
     "competition",
+    "correlation",
     "coupling",
     "data",
     "estimators",
     "information",
+    "lane_systems",
     "lanes",
     "linalg",
     "models",

@@ -1,152 +1,104 @@
-"""Positive-definite systems over lanes: matrices on the leading axes, problems ("lanes") on the last ones.
+"""Whitening by Cholesky factors and sums of singular values, with derivatives that hold where values tie.
 
-Small systems are eliminated in unrolled form, each step of which is one vector operation over all lanes;
-large ones are handed to the batched LAPACK routines. Made for the kernels of `mmjax.lanes`.
+An inverse root by eigenvectors has derivatives with differences of eigenvalues in their denominators: NaN for white
+data. Triangular factors have none, and a sum of the largest singular values has a gradient that does not know which of
+equal ones is which; so nothing here, nor what is built on it, differentiates through a singular or eigenvector.
 """
 
-from typing import NamedTuple
+import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
-
-from mmjax.lanes import total
-
-UNROLLED_ORDER = 8
-"""Systems up to this order are eliminated in unrolled form: beyond it LAPACK is as fast and compiles at once."""
-BLOCKED_ORDER = 64
-"""Beyond this order a factorisation is split, because LAPACK's threads cost more than they bring."""
+from jax.scipy.linalg import solve_triangular
+from jax.typing import ArrayLike
 
 
-def cholesky(matrix: Array) -> Array:
-    """Factorise symmetric positive-definite matrices (order, order, *lanes) as L L^T.
-
-    Returns:
-      L, of the same shape, zero above the diagonal; not finite in a lane whose matrix is not positive definite.
-    """
-    order = matrix.shape[0]
-    if order > UNROLLED_ORDER:
-        return _lanes_last(_blocked_cholesky(_lanes_first(matrix)))
-    columns = []
-    rest = matrix
-    for k in range(order):
-        column = rest[:, 0] * jax.lax.rsqrt(rest[0, 0])
-        columns.append(jnp.pad(column, [(k, 0)] + [(0, 0)] * (matrix.ndim - 2)))
-        rest = rest[1:, 1:] - column[1:, None] * column[None, 1:]
-    return jnp.stack(columns, axis=1)
+def mean_variance(covariance: Array) -> Array:
+    """Return the mean of the diagonal of a covariance (d, d), or 1 where it is 0: the unit of relative ridges."""
+    mean = jnp.trace(covariance) / covariance.shape[0]
+    return jnp.where(mean > 0, mean, 1)
 
 
-def solve_lower(factor: Array, rhs: Array) -> Array:
-    """Solve L x = rhs for L (order, order, *lanes) lower triangular and rhs (order, columns, *lanes)."""
-    order = factor.shape[0]
-    if order > UNROLLED_ORDER:
-        return _lapack_triangular(factor, rhs, transpose=False)
-    solved = []
-    for k in range(order):
-        solved.append(rhs[0] / factor[k, k])
-        rhs = rhs[1:] - factor[k + 1 :, k, None] * solved[k]
-    return jnp.stack(solved)
+def whitening_factor(covariance: Array, *, ridge: ArrayLike) -> Array:
+    """Return the Cholesky factor of S / s + r I, s the mean of the diagonal of S.
 
-
-def solve_lower_transposed(factor: Array, rhs: Array) -> Array:
-    """Solve L^T x = rhs for L (order, order, *lanes) lower triangular and rhs (order, columns, *lanes)."""
-    order = factor.shape[0]
-    if order > UNROLLED_ORDER:
-        return _lapack_triangular(factor, rhs, transpose=True)
-    solved = []
-    for k in reversed(range(order)):
-        solved.append(rhs[-1] / factor[k, k])
-        rhs = rhs[:-1] - factor[k, :k, None] * solved[-1]
-    return jnp.stack(solved[::-1])
-
-
-def gram(x: Array) -> Array:
-    """Return sum_k x_k x_k^T (order, order, *lanes) of x (terms, order, *lanes)."""
-    return jnp.einsum("ki...,kj...->ij...", x, x)
-
-
-def _blocked_cholesky(matrix: Array) -> Array:
-    order = matrix.shape[-1]
-    if order <= BLOCKED_ORDER:
-        return jnp.linalg.cholesky(matrix, symmetrize_input=False)
-    half = order // 2
-    corner = _blocked_cholesky(matrix[..., :half, :half])
-    below = jax.lax.linalg.triangular_solve(
-        corner, matrix[..., half:, :half], left_side=False, lower=True, transpose_a=True
-    )
-    rest = _blocked_cholesky(matrix[..., half:, half:] - below @ jnp.swapaxes(below, -1, -2))
-    upper = jnp.concatenate([corner, jnp.zeros_like(jnp.swapaxes(below, -1, -2))], axis=-1)
-    return jnp.concatenate([upper, jnp.concatenate([below, rest], axis=-1)], axis=-2)
-
-
-def _lapack_triangular(factor: Array, rhs: Array, *, transpose: bool) -> Array:
-    solved = jax.lax.linalg.triangular_solve(
-        _lanes_first(factor), _lanes_first(rhs), left_side=True, lower=True, transpose_a=transpose
-    )
-    return _lanes_last(solved)
-
-
-def _lanes_first(x: Array) -> Array:
-    return jnp.moveaxis(x, (0, 1), (-2, -1))
-
-
-def _lanes_last(x: Array) -> Array:
-    return jnp.moveaxis(x, (-2, -1), (0, 1))
-
-
-class BipartiteFactor(NamedTuple):
-    """The factorised equations of two families of short vectors, for `solve_bipartite`."""
-
-    own: Array  # (m, m, I, lanes), Cholesky factors of the first family's blocks
-    coupling: Array  # (m, J m, I, lanes), own^-1 times the blocks between the families
-    scale: Array  # (J m, lanes), Jacobi scaling of the Schur complement
-    schur: Array  # (J m, J m, lanes), Cholesky factor of the scaled Schur complement
-    free1: Array  # (I, m, lanes), 1 for a free variable, 0 for a fixed one
-    free2: Array  # (J, m, lanes)
-
-
-def factor_bipartite(blocks: Array, free1: Array, free2: Array, ridge: Array, *, floor: float = 0.0) -> BipartiteFactor:
-    """Factorise the quadratic form sum_ij (x_i + z_j)^T W_ij (x_i + z_j) of vectors x_i, z_j of length m.
-
-    The first family is eliminated; the Schur complement of the second is scaled to unit diagonal, and
-    its diagonal kept from drowning in the cancellation that made it.
+    With r the unit of S does not matter. Where S is 0, as of representations that have collapsed, the factor is that
+    of (1 + r) I, whatever r is: what is whitened by it is 0 and its derivatives are finite.
 
     Args:
-      blocks: W, (I, J, m, m, lanes), positive semidefinite; the larger family should come first.
-      free1: (I, m, lanes), 1 for a free variable, 0 for one that is fixed at 0.
-      free2: (J, m, lanes), likewise.
-      ridge: (lanes,), relative regularisation of both factors.
-      floor: absolute regularisation, which holds directions that the form does not see.
+      covariance: S (d, d), symmetric positive semidefinite.
+      ridge: r, at least 0; without one, a covariance that is not of full rank gives NaN, in float32 below about 1e-5
+        too.
+
+    Returns:
+      L (d, d), lower triangular; differentiable.
     """
-    num1, num2, length, _, num_lanes = blocks.shape
-    order = num2 * length
-    identity = jnp.eye(length, dtype=blocks.dtype)[:, :, None]
-    within1 = total(blocks, 1) * (free1[:, :, None] * free1[:, None])
-    within1 = within1 * (1 + ridge * identity) + (1 - free1 + floor)[:, None] * identity
-    own = cholesky(jnp.moveaxis(within1, 0, 2))
-    between = blocks * (free1[:, None, :, None] * free2[None, :, None])
-    between = jnp.moveaxis(between, (2, 1, 3, 0), (0, 1, 2, 3)).reshape(length, order, num1, num_lanes)
-    coupling = solve_lower(own, between)
-
-    within2 = total(blocks, 0) * (free2[:, :, None] * free2[:, None]) + (1 - free2 + floor)[:, None] * identity
-    diagonal2 = total(within2 * identity, 2).reshape(order, num_lanes)
-    spread = jnp.eye(num2, dtype=blocks.dtype)[:, None, :, None, None]
-    schur = (spread * within2[:, :, None]).reshape(order, order, num_lanes)
-    schur = schur - gram(jnp.moveaxis(coupling, 2, 0).reshape(num1 * length, order, num_lanes))
-    identity = jnp.eye(order, dtype=blocks.dtype)[:, :, None]
-    diagonal = schur[jnp.arange(order), jnp.arange(order)]
-    floored = jnp.maximum(diagonal, ridge * diagonal2)
-    scale = jax.lax.rsqrt(floored)
-    schur = (schur + identity * (floored - diagonal)) * (scale[:, None] * scale) + ridge * identity
-    return BipartiteFactor(own, coupling, scale, cholesky(schur), free1, free2)
+    chex.assert_rank(covariance, 2)
+    collapsed = jnp.trace(covariance) <= 0
+    added = jnp.asarray(ridge, covariance.dtype) + collapsed.astype(covariance.dtype)
+    identity = jnp.eye(covariance.shape[0], dtype=covariance.dtype)
+    return jnp.linalg.cholesky(covariance / mean_variance(covariance) + added * identity)
 
 
-def solve_bipartite(factor: BipartiteFactor, gradient1: Array, gradient2: Array) -> tuple[Array, Array]:
-    """Solve for the x (I, m, lanes), z (J, m, lanes) at which the factorised form has the given half-gradient."""
-    own, coupling, scale, schur, free1, free2 = factor
-    first = solve_lower(own, jnp.swapaxes(gradient1 * free1, 0, 1)[:, None])[:, 0]
-    reduced = (gradient2 * free2).reshape(scale.shape) - jnp.einsum("ynib,yib->nb", coupling, first)
-    z = solve_lower_transposed(schur, solve_lower(schur, (scale * reduced)[:, None]))[:, 0] * scale
-    first = first - jnp.einsum("ynib,nb->yib", coupling, z)
-    x = solve_lower_transposed(own, first[:, None])[:, 0]
-    return jnp.swapaxes(x, 0, 1) * free1, z.reshape(free2.shape) * free2
+def whitened_cross(within1: Array, cross: Array, within2: Array, *, ridge: ArrayLike) -> Array:
+    """Return M = L1^-1 S12 L2^-T in units of the mean variances, L1 and L2 the factors of `whitening_factor`.
+
+    Its singular values are the canonical correlations of the two sides, with the ridge; without one they are in [0, 1].
+
+    Args:
+      within1: S11 (d1, d1).
+      cross: S12 (d1, d2).
+      within2: S22 (d2, d2).
+      ridge: relative, of both sides; added within and never across.
+
+    Returns:
+      M (d1, d2); differentiable to any order.
+    """
+    chex.assert_shape(cross, (within1.shape[0], within2.shape[0]))
+    scaled = cross / jnp.sqrt(mean_variance(within1) * mean_variance(within2))
+    half = solve_triangular(whitening_factor(within1, ridge=ridge), scaled, lower=True)
+    return solve_triangular(whitening_factor(within2, ridge=ridge), half.T, lower=True).T
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def ky_fan_norm(matrix: Array, num_values: int) -> Array:
+    """Return the sum of the largest singular values of a matrix (Fan 1951); of all of them, the trace norm.
+
+    d f = <U_k V_k^T, dM>, U_k and V_k the singular vectors of the values that are summed: right at ties among these,
+    where each vector by itself has no derivative. A value of 0, up to rounding, has derivative 0, one of its
+    subgradients; where the last of the values ties with the next one, the derivative is one of the subgradients too.
+
+    Args:
+      matrix: (m, n).
+      num_values: how many, in [1, min(m, n)]; static.
+
+    Returns:
+      the sum. Second derivatives are right where the singular values differ, and NaN at ties.
+
+    Raises:
+      ValueError: if `num_values` is out of range.
+    """
+    _check_num_values(matrix, num_values)
+    return jnp.sum(jnp.linalg.svd(matrix, compute_uv=False)[:num_values])
+
+
+@ky_fan_norm.defjvp
+def _ky_fan_norm_jvp(num_values: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (matrix,), (tangent,) = primals, tangents
+    _check_num_values(matrix, num_values)
+    u, values, vt = jnp.linalg.svd(matrix, full_matrices=False)
+    rounding = max(matrix.shape) * jnp.finfo(matrix.dtype).eps * values[0]
+    counted = (values[:num_values] > rounding).astype(matrix.dtype)
+    # The vectors must stay differentiable: stopped, the second derivative would be wrong without a sign of it.
+    gradient = (u[:, :num_values] * counted[None]) @ vt[:num_values]
+    return jnp.sum(values[:num_values]), jnp.sum(gradient * tangent)
+
+
+def _check_num_values(matrix: Array, num_values: int) -> None:
+    chex.assert_rank(matrix, 2)
+    if not 1 <= num_values <= min(matrix.shape):
+        raise ValueError(
+            f"num_values must be in [1, {min(matrix.shape)}] for a matrix {matrix.shape}; got {num_values}"
+        )

@@ -12,6 +12,7 @@ FLOORS = {
     "lanes": -1,  # no mathematics: how kernels are batched, for floor 0 too
     "numerics": 0,
     "linalg": 0,
+    "lane_systems": 0,
     "information": 1,
     "estimators": 1,
     "correlation": 1,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from mmjax.lane_systems import BipartiteFactor, factor_bipartite, solve_bipartite
 from mmjax.lanes import largest, smallest, total
-from mmjax.linalg import BipartiteFactor, factor_bipartite, solve_bipartite
 from mmjax.numerics import divide_or_zero
 from mmjax.pid._certificate import Marginals, Potentials, log_partition
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmjax.lane_systems import factor_bipartite, solve_bipartite
 from mmjax.lanes import batch_native, fitting_chunk, largest, map_chunks, total
-from mmjax.linalg import factor_bipartite, solve_bipartite
 from mmjax.numerics import attach_gradient, log_or_zero
 
 NUM_SWEEPS = 8

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax import linalg
+from mmjax import lane_systems
 from mmjax.synergy._linear_program import regularised
 
 
@@ -30,11 +30,11 @@ def factor_pairs(covariance: Array) -> Callable[[Array, Array], tuple[Array, Arr
     across = by_pair.reshape(num1 * length, num2 * length, -1)
     top = jnp.concatenate([one, across], axis=1)
     bottom = jnp.concatenate([jnp.swapaxes(across, 0, 1), two], axis=1)
-    factor = linalg.cholesky(regularised(jnp.concatenate([top, bottom])))
+    factor = lane_systems.cholesky(regularised(jnp.concatenate([top, bottom])))
 
     def solve_pairs(b: Array, c: Array) -> tuple[Array, Array]:
         flat = jnp.concatenate([b.reshape(num1 * length, -1), c.reshape(num2 * length, -1)])
-        flat = linalg.solve_lower_transposed(factor, linalg.solve_lower(factor, flat[:, None]))[:, 0]
+        flat = lane_systems.solve_lower_transposed(factor, lane_systems.solve_lower(factor, flat[:, None]))[:, 0]
         return flat[: num1 * length].reshape(b.shape), flat[num1 * length :].reshape(c.shape)
 
     return solve_pairs

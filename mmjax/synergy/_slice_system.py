@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from mmjax import linalg
+from mmjax import lane_systems
 from mmjax.synergy._linear_program import regularised
 from mmjax.synergy._pair_system import block_diagonal
 
@@ -46,22 +46,22 @@ def factor_slices(covariance: dict[int, Array], simplex: Array) -> Callable[[Pri
     slices = _slices(covariance)
     size = (slices.shape[0] - len(weights)) // 2
     own, across, rest = _eliminate(regularised(slices), size)
-    factor = linalg.cholesky(regularised(_remainder(rest, covariance, simplex)))
+    factor = lane_systems.cholesky(regularised(_remainder(rest, covariance, simplex)))
 
     def solve_slices(rows: Prices) -> Prices:
         u, v = rows.table[1], rows.table[0]
-        first = linalg.solve_lower(own, _by_slice(u)[:, None])[:, 0]
+        first = lane_systems.solve_lower(own, _by_slice(u)[:, None])[:, 0]
         moved = jnp.sum(across * first[None], axis=1)
         moved_v = moved[:size].reshape(size * num1, -1) if 0 in weights else jnp.sum(moved[:size], axis=1)
         left_v = _flat(v, 0 in weights) - moved_v
         left_w = rows.weight - jnp.sum(moved[size:], axis=1)
         left = jnp.concatenate([left_v, left_w])[:, None]
-        solved = linalg.solve_lower_transposed(factor, linalg.solve_lower(factor, left))[:, 0]
+        solved = lane_systems.solve_lower_transposed(factor, lane_systems.solve_lower(factor, left))[:, 0]
         solved_v, w = solved[: left_v.shape[0]], solved[left_v.shape[0] :]
         by_slice = solved_v.reshape(size, -1, w.shape[1])
         seen = [jnp.broadcast_to(x, (x.shape[0], num1, x.shape[2])) for x in (by_slice, w[:, None])]
         first = first - jnp.sum(across * jnp.concatenate(seen)[:, None], axis=0)
-        solved_u = linalg.solve_lower_transposed(own, first[:, None])[:, 0]
+        solved_u = lane_systems.solve_lower_transposed(own, first[:, None])[:, 0]
         table = {1: jnp.moveaxis(solved_u, 1, 0).reshape(u.shape)}
         table[0] = (jnp.moveaxis(by_slice, 1, 0) if 0 in weights else solved_v).reshape(v.shape)
         return Prices(table, w)
@@ -151,6 +151,6 @@ def _eliminate(matrix: Array, count: int) -> tuple[Array, Array, Array]:
     trace = jnp.sum(jnp.diagonal(matrix), axis=-1)
     later = jnp.arange(matrix.shape[0]) >= count
     shift = jnp.expand_dims(jnp.diag(later.astype(matrix.dtype)), tuple(range(2, matrix.ndim)))
-    factor = linalg.cholesky(matrix + shift * trace)
+    factor = lane_systems.cholesky(matrix + shift * trace)
     own, across = factor[:count, :count], factor[count:, :count]
     return own, across, matrix[count:, count:] - jnp.sum(across[:, None] * across[None], axis=2)

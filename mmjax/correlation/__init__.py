@@ -1,0 +1,60 @@
+"""Room of correlation (floor 1): what views have in common and what each has alone, and where in the input it is."""
+
+from mmjax.correlation._cca import CCA, cca, cca_of, variates
+from mmjax.correlation._common_individual import (
+    CommonIndividual,
+    common_individual_of,
+    common_variates,
+    fit_common_individual,
+    individual_variates,
+)
+from mmjax.correlation._decorrelation import barlow_twins, ey, soft_decorrelation, vicreg
+from mmjax.correlation._gcca import consensus, gcca, gcca_of, mcca
+from mmjax.correlation._linear_theory import correlation_gradient, maxvar_gradient, squared_correlation_gradient
+from mmjax.correlation._moments import Moments, merged, moments
+from mmjax.correlation._objectives import (
+    explained_residual,
+    maxvar,
+    mean_squared_correlation,
+    sum_squares,
+    trace_norm,
+)
+from mmjax.correlation._saliency import jacobian_energy, saliency, smooth_saliency
+from mmjax.correlation._scores import agreement, common_energy, individual_energy
+
+__all__ = [
+    "CCA",
+    "CommonIndividual",
+    "Moments",
+    "agreement",
+    "barlow_twins",
+    "cca",
+    "cca_of",
+    "common_energy",
+    "common_individual_of",
+    "common_variates",
+    "consensus",
+    "correlation_gradient",
+    "explained_residual",
+    "ey",
+    "fit_common_individual",
+    "gcca",
+    "gcca_of",
+    "individual_energy",
+    "individual_variates",
+    "jacobian_energy",
+    "maxvar",
+    "maxvar_gradient",
+    "mcca",
+    "mean_squared_correlation",
+    "merged",
+    "moments",
+    "saliency",
+    "smooth_saliency",
+    "soft_decorrelation",
+    "squared_correlation_gradient",
+    "sum_squares",
+    "trace_norm",
+    "variates",
+    "vicreg",
+]
