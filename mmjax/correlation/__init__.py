@@ -12,6 +12,7 @@ from mmjax.correlation._decorrelation import barlow_twins, ey, soft_decorrelatio
 from mmjax.correlation._gcca import consensus, gcca, gcca_of, mcca
 from mmjax.correlation._linear_theory import correlation_gradient, maxvar_gradient, squared_correlation_gradient
 from mmjax.correlation._moments import Moments, merged, moments
+from mmjax.correlation._nulls import CanonicalTest, bootstrapped_correlations, permutation_test, variate_correlations
 from mmjax.correlation._objectives import (
     explained_residual,
     maxvar,
@@ -24,10 +25,12 @@ from mmjax.correlation._scores import agreement, common_energy, individual_energ
 
 __all__ = [
     "CCA",
+    "CanonicalTest",
     "CommonIndividual",
     "Moments",
     "agreement",
     "barlow_twins",
+    "bootstrapped_correlations",
     "cca",
     "cca_of",
     "common_energy",
@@ -49,12 +52,14 @@ __all__ = [
     "mean_squared_correlation",
     "merged",
     "moments",
+    "permutation_test",
     "saliency",
     "smooth_saliency",
     "soft_decorrelation",
     "squared_correlation_gradient",
     "sum_squares",
     "trace_norm",
+    "variate_correlations",
     "variates",
     "vicreg",
 ]
