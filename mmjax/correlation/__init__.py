@@ -1,5 +1,6 @@
 """Room of correlation (floor 1): what views have in common and what each has alone, and where in the input it is."""
 
+from mmjax.correlation._ajive import AJIVE, ajive
 from mmjax.correlation._cca import CCA, cca, cca_of, variates
 from mmjax.correlation._common_individual import (
     CommonIndividual,
@@ -8,7 +9,9 @@ from mmjax.correlation._common_individual import (
     fit_common_individual,
     individual_variates,
 )
+from mmjax.correlation._dcca_split import CommonDistinctive, dcca_split
 from mmjax.correlation._decorrelation import barlow_twins, ey, soft_decorrelation, vicreg
+from mmjax.correlation._dependence import cka, distance_correlation, gaussian_kernel, hsic, svcca
 from mmjax.correlation._gcca import consensus, gcca, gcca_of, mcca
 from mmjax.correlation._linear_theory import correlation_gradient, maxvar_gradient, squared_correlation_gradient
 from mmjax.correlation._moments import Moments, merged, moments
@@ -24,25 +27,33 @@ from mmjax.correlation._saliency import jacobian_energy, saliency, smooth_salien
 from mmjax.correlation._scores import agreement, common_energy, individual_energy
 
 __all__ = [
+    "AJIVE",
     "CCA",
     "CanonicalTest",
+    "CommonDistinctive",
     "CommonIndividual",
     "Moments",
     "agreement",
+    "ajive",
     "barlow_twins",
     "bootstrapped_correlations",
     "cca",
     "cca_of",
+    "cka",
     "common_energy",
     "common_individual_of",
     "common_variates",
     "consensus",
     "correlation_gradient",
+    "dcca_split",
+    "distance_correlation",
     "explained_residual",
     "ey",
     "fit_common_individual",
+    "gaussian_kernel",
     "gcca",
     "gcca_of",
+    "hsic",
     "individual_energy",
     "individual_variates",
     "jacobian_energy",
@@ -58,6 +69,7 @@ __all__ = [
     "soft_decorrelation",
     "squared_correlation_gradient",
     "sum_squares",
+    "svcca",
     "trace_norm",
     "variate_correlations",
     "variates",

@@ -87,6 +87,13 @@ def covariance(of: Moments, first: int, second: int) -> Array:
     return block / (of.num_samples - 1)
 
 
+def centred(views: Sequence[Array]) -> list[Array]:
+    """Subtract their means from views (n, d_k), in one type of at least 32 bits; constant columns are exactly 0."""
+    shifted = [jnp.asarray(view).astype(_dtype(views)) for view in views]
+    shifted = [view - view[:1] for view in shifted]  # a mean of equal numbers may be off by rounding, one of zeros not
+    return [view - jnp.mean(view, axis=0, keepdims=True) for view in shifted]
+
+
 def check_views(views: Sequence[Array], least: int = 1) -> None:
     """Refuse what are no views of the same samples.
 
