@@ -56,6 +56,14 @@ def forgotten_programs() -> Iterator[None]:
         gc.collect()
 
 
+@pytest.fixture(scope="module")
+def quickly_compiled() -> Iterator[None]:
+    """Programs that run once or a few times are not worth optimising; from its first use to the end of the module."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference material: oracles, data, specs."""

@@ -14,6 +14,17 @@ from mmjax.models import MLP, LateLinear, Multimodal, functional
 WIDTH, NUM_CLASSES = 4, 3
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs(quickly_compiled: None) -> None:
+    """Models are tiny here: to compile their programs takes longer than to run them."""
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["jit and vmap", "thorough"])
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether to compare with what a strategy does outside of jit too, and with a batch of one sample."""
+    return request.param
+
+
 @pytest.fixture(autouse=True)
 def promotion() -> Iterator[None]:
     """Optax multiplies numbers of different dtypes."""

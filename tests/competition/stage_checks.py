@@ -100,8 +100,11 @@ def plain(tree):
     return jax.tree.map(numbers, tree)
 
 
-def check_strategy(make, values, num_modalities=2, label="classes"):
-    """After a segment, a step's gradients, state and rates: vmap = one by one, no NaN; its loss: jit = eager."""
+def check_strategy(make, values, num_modalities=2, label="classes", *, thorough):
+    """After a segment, a step's gradients, state and rates: vmap = one by one, no NaN.
+
+    Thoroughly: its loss is the same under jit as without, and one sample gives no NaN either.
+    """
     model = PlainModel(num_modalities, 3 if label == "classes" else 2)
     batch = samples(jax.random.key(3), num_modalities=num_modalities, label=label)
     params, statistics, start = started(make(values[0]), model)
@@ -115,15 +118,16 @@ def check_strategy(make, values, num_modalities=2, label="classes"):
 
     jitted = jax.jit(run, compiler_options=FAST)
     one_by_one = [jitted(value, params, batch) for value in values]
-    *_, after, state, loss = one_by_one[0]
-    eager = make(values[0]).loss(model, after, statistics, state, batch, jax.random.key(1))[0]
-    chex.assert_trees_all_close(eager, loss, rtol=1e-4, atol=1e-5)
     together = jax.jit(jax.vmap(run, (0, None, None)), compiler_options=FAST)(values, params, batch)
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *map(plain, one_by_one))
     chex.assert_trees_all_close(plain(together), stacked, rtol=1e-4, atol=1e-5)
     cases = {name: (params, hard) for name, hard in hard_batches(batch).items()}
     cases["zeros"] = (jax.tree.map(jnp.zeros_like, params), batch)
-    cases["one sample"] = (params, jax.tree.map(lambda x: x[:1], batch))
+    if thorough:
+        cases["one sample"] = (params, jax.tree.map(lambda x: x[:1], batch))
+        *_, after, state, loss = one_by_one[0]
+        eager = make(values[0]).loss(model, after, statistics, state, batch, jax.random.key(1))[0]
+        chex.assert_trees_all_close(eager, loss, rtol=1e-4, atol=1e-5)
     for case in cases.values():
         chex.assert_tree_all_finite(plain(jitted(values[0], *case)))
 

@@ -57,5 +57,7 @@ def test_needs_classes():
         arl(regression).loss(model, params, statistics, state, batch, jax.random.key(0))
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda t: arl(gamma=t, temperature=t, num_warm_up=t / 8), jnp.array([1.0, 16.0]), 3)
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(
+        lambda t: arl(gamma=t, temperature=t, num_warm_up=t / 8), jnp.array([1.0, 16.0]), 3, thorough=thorough
+    )

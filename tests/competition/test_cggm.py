@@ -83,5 +83,5 @@ def test_one_modality_is_refused():
         first_step(cggm(), 1)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda x: cggm(rho=x, direction=x), jnp.array([0.2, 1.3]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda x: cggm(rho=x, direction=x), jnp.array([0.2, 1.3]), thorough=thorough)

@@ -19,10 +19,10 @@ from tests.competition.conftest import NUM_CLASSES, model_of, samples
 def made(num_modalities=2, head=None, num_samples=6):
     """A model, its variables, the latents and the masks of a batch whose sample 1 lacks the first modality."""
     model = model_of(num_modalities, head)
-    variables = jax.tree.map(lambda x: x + 0.1, model.init(jax.random.key(3)))
+    variables = jax.jit(lambda key: jax.tree.map(lambda x: x + 0.1, model.init(key)))(jax.random.key(3))
     batch = samples(jax.random.key(4), num_samples, num_modalities)
     masks = batch.masks | {"x1": batch.masks["x1"].at[1].set(False)}
-    latents, _ = model.encode(variables, batch.modalities, masks)
+    latents, _ = jax.jit(lambda x: model.encode(variables, x, masks))(batch.modalities)
     return model, variables, latents, masks
 
 
@@ -82,13 +82,13 @@ def test_any_head_sees_each_set(missing, head):
     model, variables, latents, masks = made(3, head)
     found = jax.jit(lambda z: coalition_logits(model, variables, z, masks, missing=missing))(latents)
     others, theirs = missing(latents, masks)
-    names = model.modalities
+    names, fuse = model.modalities, jax.jit(lambda z, present: model.fuse(variables, z, present))
     for members, logits in zip(coalitions(3), found, strict=True):
         z, present = (
             {name: (own if member else other)[name] for name, member in zip(names, members, strict=True)}
             for own, other in ((latents, others), (masks, theirs))
         )
-        np.testing.assert_allclose(logits, model.fuse(variables, z, present), atol=1e-5)
+        np.testing.assert_allclose(logits, fuse(z, present), atol=1e-5)
 
 
 def test_a_strategy_predicts_in_its_own_way():

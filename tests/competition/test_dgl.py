@@ -58,6 +58,8 @@ def test_an_encoder_sees_only_samples_with_its_modality():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6), ours, few)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda alpha: dgl(alpha=alpha), jnp.array([0.5, 4.0]), 3)
-    check_strategy(lambda alpha: dgl(regression, alpha=alpha), jnp.array([0.5, 4.0]), label="targets")
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda alpha: dgl(alpha=alpha), jnp.array([0.5, 4.0]), 3, thorough=thorough)
+    check_strategy(
+        lambda alpha: dgl(regression, alpha=alpha), jnp.array([0.5, 4.0]), label="targets", thorough=thorough
+    )

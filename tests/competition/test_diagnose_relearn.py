@@ -120,5 +120,7 @@ def test_needs_classes():
         diagnose_relearn(regression).loss(model, params, statistics, state, batch, jax.random.key(0))
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda x: diagnose_relearn(strength=x, period=x, num_iterations=3), jnp.array([1.0, 2.0]), 3)
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(
+        lambda x: diagnose_relearn(strength=x, period=x, num_iterations=3), jnp.array([1.0, 2.0]), 3, thorough=thorough
+    )

@@ -102,5 +102,11 @@ def test_the_loss_is_that_of_one_head_and_then_the_blend():
     )
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda n: gradient_blending(regression, num_training=n), jnp.array([1, 3]), 3, label="targets")
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(
+        lambda n: gradient_blending(regression, num_training=n),
+        jnp.array([1, 3]),
+        3,
+        label="targets",
+        thorough=thorough,
+    )

@@ -48,11 +48,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms_and_so_is_the_gradient():
             "bottleneck": bottleneck_loss(params["strategy"], y, made.latents, batch),
         }
 
-    @jax.jit
-    def both(params):
-        return terms(params), jax.jacrev(terms)(params)
-
-    values, parts = both(params)
+    parts, values = jax.jit(jax.jacrev(lambda params: (terms(params),) * 2, has_aux=True))(params)
     gradient, aux = step(strategy, model, params, batch)
     factors = [WEIGHTS.get(name, 1) for name in parts]
     close(gradient, jax.tree.map(lambda *g: sum(map(operator.mul, factors, g)), *parts.values()))
@@ -100,7 +96,7 @@ def test_the_greedy_game_moves_no_shared_parameter_and_no_unimodal_head():
         assert jnp.max(jnp.abs(one - two)) > 1e-3
 
 
-def test_hyper_parameters_under_vmap_are_as_one_by_one_and_as_without_jit():
+def test_hyper_parameters_under_vmap_are_as_one_by_one_and_as_without_jit(thorough):
     model, batch = model_of(), samples(jax.random.key(3))
     params, _, _ = started(mcr(), model)
 
@@ -114,7 +110,8 @@ def test_hyper_parameters_under_vmap_are_as_one_by_one_and_as_without_jit():
     together = jax.jit(jax.vmap(jax.value_and_grad(loss), (None, 0, 0, 0)))(params, *values.T)
     for i, value in enumerate(values):
         close(jax.tree.map(lambda x, i=i: x[i], together), one(params, *value))
-    np.testing.assert_allclose(loss(params, *values[0]), together[0][0], rtol=1e-5)
+    if thorough:
+        np.testing.assert_allclose(loss(params, *values[0]), together[0][0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("task", "label"), [(multilabel, "labels"), (regression, "targets")])

@@ -108,5 +108,7 @@ def test_bad_arguments():
         mla(regression, width=4).loss(PlainModel(num_outputs=2), params, statistics, state, batch, jax.random.key(0))
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda a: mla(width=4, num_modalities=3, decay=a, num_batches=a), jnp.array([0.1, 0.5]), 3)
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(
+        lambda a: mla(width=4, num_modalities=3, decay=a, num_batches=a), jnp.array([0.1, 0.5]), 3, thorough=thorough
+    )

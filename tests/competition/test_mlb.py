@@ -40,5 +40,5 @@ def test_what_is_scaled(task, label):
     assert min(factors.values()) < 1 < max(factors.values())
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda alpha: mlb(alpha=alpha, beta=5 * alpha), jnp.array([0.5, 2.0]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda alpha: mlb(alpha=alpha, beta=5 * alpha), jnp.array([0.5, 2.0]), thorough=thorough)

@@ -54,5 +54,5 @@ def test_heads_that_are_not_linear(head):
         first_step(mmcosine(), head=head)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda scale: mmcosine(scale=scale), jnp.array([1.0, 15.0]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda scale: mmcosine(scale=scale), jnp.array([1.0, 15.0]), thorough=thorough)

@@ -70,5 +70,5 @@ def test_only_encoders_are_touched(task, label):
     assert labels_that_differ(found, plain, model_of(3).labels) == {f"encoder:x{m}" for m in (1, 2, 3)}
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda gamma: mmpareto(gamma=gamma), jnp.array([1.0, 3.0]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda gamma: mmpareto(gamma=gamma), jnp.array([1.0, 3.0]), thorough=thorough)

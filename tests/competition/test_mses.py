@@ -63,5 +63,5 @@ def test_gradients_are_those_of_all_losses():
     assert not labels_that_differ(first_step(mses())[0], first_step(multi_loss())[0], MODEL.labels)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda patience: mses(patience=patience), jnp.array([0, 10]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda patience: mses(patience=patience), jnp.array([0, 10]), thorough=thorough)

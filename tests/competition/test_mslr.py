@@ -78,7 +78,7 @@ def test_bad_options():
 
 
 def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda rate: mslr(factors={"x1": rate}, window=1), jnp.array([0.5, 1.3]))
+    check_strategy(lambda rate: mslr(factors={"x1": rate}, window=1), jnp.array([0.5, 1.3]), thorough=True)
 
 
 def test_regression_and_three_modalities():

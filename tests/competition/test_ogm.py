@@ -99,8 +99,8 @@ def test_a_constant_factor_before_adam_does_nothing_and_behind_it_does():
         assert ratios["after"][f"encoder:{name}"] == pytest.approx(float(factor), rel=1e-4)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda alpha: ogm(alpha=alpha, noise=True), jnp.array([0.1, 0.8]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda alpha: ogm(alpha=alpha, noise=True), jnp.array([0.1, 0.8]), thorough=thorough)
 
 
 def test_regression_and_three_modalities():

@@ -111,6 +111,6 @@ def test_what_it_refuses():
         pmr().init(jax.random.key(0), model, model.init(jax.random.key(0))["params"])
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda x: pmr(eta=x, momentum=x), jnp.array([0.1, 0.5]))
-    check_strategy(lambda x: pmr(alpha=x, momentum=x), jnp.array([0.1, 0.5]))
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda x: pmr(eta=x, momentum=x), jnp.array([0.1, 0.5]), thorough=thorough)
+    check_strategy(lambda x: pmr(alpha=x, momentum=x), jnp.array([0.1, 0.5]), thorough=thorough)

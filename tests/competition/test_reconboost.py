@@ -98,7 +98,10 @@ def test_needs_classes():
         reconboost(regression).loss(model, params, statistics, state, batch, jax.random.key(0))
 
 
-def test_jit_vmap_and_hard_batches():
+def test_jit_vmap_and_hard_batches(thorough):
     check_strategy(
-        lambda x: reconboost(memory_weight=x, label_weight=x, num_alone=x, num_joint=x), jnp.array([1.0, 2.0]), 3
+        lambda x: reconboost(memory_weight=x, label_weight=x, num_alone=x, num_joint=x),
+        jnp.array([1.0, 2.0]),
+        3,
+        thorough=thorough,
     )

@@ -119,12 +119,12 @@ def literal_rule(k, label, subset):
 
 CASES = [
     (2, "linear", singletons),
-    (2, "sum", singletons),
+    pytest.param(2, "sum", singletons, marks=pytest.mark.slow),
     (2, "concatenation", singletons),
-    (2, "gated", singletons),
-    (3, "linear", singletons),
+    pytest.param(2, "gated", singletons, marks=pytest.mark.slow),
+    pytest.param(3, "linear", singletons, marks=pytest.mark.slow),
     (3, "gated", proper_subsets),
-    (4, "concatenation", singletons),
+    pytest.param(4, "concatenation", singletons, marks=pytest.mark.slow),
 ]
 
 
@@ -239,7 +239,10 @@ def test_samples_that_do_not_count_or_lack_the_modality_neither_give_nor_take():
 MASK = jnp.array([True] * 5 + [False])
 
 
-@pytest.mark.parametrize(("perturbation", "num_at_once"), [(permutations(2), 1), (OTHERS, 1), (OTHERS, None)])
+@pytest.mark.parametrize(
+    ("perturbation", "num_at_once"),
+    [(permutations(2), 1), pytest.param(OTHERS, 1, marks=pytest.mark.slow), (OTHERS, None)],
+)
 def test_without_another_sample_it_is_zero_and_so_is_its_gradient(perturbation, num_at_once):
     model, params, batch = setting()
     one = jax.tree.map(lambda x: x[:1], batch)

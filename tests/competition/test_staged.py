@@ -142,4 +142,4 @@ def test_strategies_that_do_not_go_together():
 
 
 def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda n: frozen(num_segments=n), jnp.array([1, 2]), 3)
+    check_strategy(lambda n: frozen(num_segments=n), jnp.array([1, 2]), 3, thorough=True)

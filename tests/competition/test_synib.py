@@ -61,11 +61,11 @@ def test_without_weight_it_is_joint():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), gradients, plain)
 
 
-def test_jit_vmap_and_hard_batches():
+def test_jit_vmap_and_hard_batches(thorough):
     def make(x):
         return synib(weight=x, probability=x, divergence=divergence_from_uniform)
 
-    check_strategy(make, jnp.array([0.1, 0.9]), 3)
+    check_strategy(make, jnp.array([0.1, 0.9]), 3, thorough=thorough)
 
 
 def test_targets():

@@ -69,9 +69,9 @@ def test_permutations_stand_for_tuples_of_three():
     np.testing.assert_allclose(loss_of(tcmax(num_permutations=4000), model, batch), expected, atol=0.01)
 
 
-def test_jit_vmap_and_hard_batches():
-    check_strategy(lambda _: tcmax(), jnp.zeros(2))
-    check_strategy(lambda _: tcmax(num_permutations=4), jnp.zeros(2), 3)
+def test_jit_vmap_and_hard_batches(thorough):
+    check_strategy(lambda _: tcmax(), jnp.zeros(2), thorough=thorough)
+    check_strategy(lambda _: tcmax(num_permutations=4), jnp.zeros(2), 3, thorough=thorough)
 
 
 def test_bad_arguments():

@@ -6,6 +6,8 @@ import pytest
 from mmjax import coupling, information
 from tests.coupling import plain
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 bound = coupling.entropy_lower_bound
 batched = jax.jit(jax.vmap(bound))
 gradients = jax.jit(jax.vmap(jax.grad(bound)))

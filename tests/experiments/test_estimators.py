@@ -16,6 +16,8 @@ from experiments.estimators.suite import groups, multinormal
 from experiments.harness import Launch
 from mmjax.training import pairs
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 TINY = Config(
     tasks=("1v1-normal-0.75",),
     estimators=("InfoNCE",),

@@ -16,6 +16,8 @@ from experiments.starvation.training import fit, model_of
 from mmjax.data import Batch, Splits, only
 from mmjax.training import TrainConfig
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 RATES = (3e-3, 1e-2)
 TINY = Config(
     sizes=(64,),

@@ -13,6 +13,8 @@ from experiments.synergy_bounds.__main__ import EXPERIMENT, PRESETS, Config
 from experiments.synergy_bounds.gates import gates
 from experiments.synergy_bounds.samples import cells
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -9,6 +9,11 @@ import pytest
 from jax import Array
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs(quickly_compiled: None) -> None:
+    """Tables are small here: to compile their programs takes longer than to run them."""
+
+
 @pytest.fixture
 def tables() -> Callable[..., np.ndarray]:
     """Random tables (num, *shape) in float64: dense, peaked, or with exact zeros."""

@@ -5,6 +5,8 @@ import pytest
 
 from mmjax.models import MLP, BilinearCritic, ConcatenatedCritic, SeparableCritic, network
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 KEYS = jax.random.split(jax.random.key(0), 3)
 X, Y = jax.random.normal(KEYS[0], (5, 3)), jax.random.normal(KEYS[1], (4, 2))
 

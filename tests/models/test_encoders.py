@@ -7,6 +7,8 @@ import pytest
 
 from mmjax.models import MLP, BatchNorm, GroupNorm, ResNet18, SetEncoder, SpectrogramCNN, Transformer
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 ENCODERS = {
     "mlp": (MLP((5, 3)), (3, 2, 2), 3),
     "resnet": (ResNet18(width=2), (3, 16, 16, 1), 16),

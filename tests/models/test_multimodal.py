@@ -22,6 +22,8 @@ from mmjax.models import (
     parameter_labels,
 )
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 SHAPES = {"audio": (4, 5), "tab_le": (3,), "text": (4, 2)}
 HEADS = (
     LateLinear(3),

@@ -48,7 +48,10 @@ def _with_gradient(p: Array) -> tuple[pid.PID, Array]:
     return result, gradient
 
 
-_compiled = jax.jit(jax.vmap(_with_gradient))
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+"""Whatever else a module compiles quickly: this program runs often."""
+
+_compiled = jax.jit(jax.vmap(_with_gradient), compiler_options=OPTIMISED if jax.default_backend() == "cpu" else None)
 
 
 def decompose_with_gradient(p: np.ndarray) -> tuple[pid.PID, np.ndarray]:

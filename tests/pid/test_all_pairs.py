@@ -10,6 +10,8 @@ from jax import Array
 
 from mmjax import pid
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 SHAPE = (2, 2, 3, 2)  # the pairs have shapes (2, 2, 2), (2, 3, 2) and (2, 3, 2)
 

@@ -16,6 +16,8 @@ from jax.sharding import Mesh, PartitionSpec
 
 from mmjax import information, pid
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 AND_REDUNDANCY = 0.311278124459133  # 3/4 log2(4/3)
 RAGGED = ((3, 3, 2), (2, 4, 3), (1, 4, 3), (3, 1, 2), (2, 2, 1), (1, 1, 4))
@@ -203,8 +205,9 @@ def test_derivatives_are_those_of_differences(small, float64):
     np.testing.assert_allclose(scanned, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_jacobian_in_forward_mode(small, float64):
-    """Forward over one compiled kernel, outside of jit."""
+    """Forward over one compiled kernel, outside of jit; `test_derivatives_are_those_of_differences` does so inside."""
     p = small[0][0]
     forward, reverse = (jacobian(lambda p: pid.broja(p).synergy)(p) for jacobian in (jax.jacfwd, jax.grad))
     np.testing.assert_allclose(forward, reverse, rtol=0, atol=1e-12)

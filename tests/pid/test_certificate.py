@@ -29,8 +29,8 @@ def test_gap_of_4x4x4(kind, tables, with_gradient):
     check_family(*with_gradient(tables(kind, 256, (4, 4, 4))), kind, 1e-9)
 
 
-def test_gap_of_2x2x2(tables, with_gradient):
-    num = 10_000
+@pytest.mark.parametrize("num", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_gap_of_2x2x2(num, tables, with_gradient):
     result, gradient = with_gradient(np.concatenate([tables(kind, num, (2, 2, 2)) for kind in (*KINDS, *HARD)]))
     for k, kind in enumerate((*KINDS, *HARD)):
         rows = slice(k * num, (k + 1) * num)

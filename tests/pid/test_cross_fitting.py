@@ -12,6 +12,8 @@ from mmjax import pid
 from mmjax.pid._cross_fitting import PredictFn, _folds
 from tests.pid.alternating import union_information
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 NUM_SAMPLES = 400
 NUM_REPETITIONS = 200
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
@@ -59,7 +61,7 @@ def noisy_gate(name: str) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("name", ["xor", "0", "1", "4"])
+@pytest.mark.parametrize("name", ["xor", *(pytest.param(seed, marks=pytest.mark.slow) for seed in "014")])
 def test_intervals_cover_the_truth(name: str):
     p = noisy_gate(name) + 1e-12
     p = p / p.sum()
@@ -78,7 +80,7 @@ def sharpened(posterior: np.ndarray, sharpness: float) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("sharpness", [0.3, 3.0])
+@pytest.mark.parametrize("sharpness", [pytest.param(0.3, marks=pytest.mark.slow), 3.0])
 def test_wrong_posteriors_underestimate(sharpness: float):
     p = noisy_gate("0")
     *posteriors, y = draw(p)

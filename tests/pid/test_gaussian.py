@@ -10,6 +10,8 @@ import scipy.optimize
 
 from mmjax import pid
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 SIZES = (2, 3, 2)
 

@@ -11,6 +11,8 @@ from mmjax.pid import _interior_point
 from mmjax.pid._alternating import alternate
 from mmjax.pid._certificate import Marginals
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 @pytest.fixture(scope="module")
 def path():
@@ -19,7 +21,7 @@ def path():
     p = rng.dirichlet(np.ones(12), size=64).reshape(64, 3, 2, 2)
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         marginals = Marginals.of(*(jnp.asarray(np.moveaxis(p.sum(axis), 0, -1)) for axis in (2, 1)))
-        point = _interior_point.start(*alternate(marginals, 5), marginals)
+        point = jax.jit(lambda: _interior_point.start(*alternate(marginals, 5), marginals))()
         improve = jax.jit(lambda point: _interior_point.improve(point, marginals))
         points = [point]
         for _ in range(5):

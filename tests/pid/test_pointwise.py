@@ -6,6 +6,8 @@ import pytest
 
 from mmjax import pid
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 @pytest.fixture(scope="module")
 def solved(decompose):

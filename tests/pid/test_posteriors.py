@@ -11,6 +11,8 @@ from mmjax.pid._cell_optimum import _alternate, cell_optimum
 from mmjax.pid._cells import FORBIDDEN, merge
 from tests.pid.alternating import union_information
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PARTS = ("redundancy", "unique1", "unique2", "synergy")
 ROWS, CELLS, MANY_CELLS = 96, 16, 72  # 72 cells of two labels are too many for the interior point
 

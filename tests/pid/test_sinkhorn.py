@@ -8,6 +8,8 @@ import pytest
 from mmjax import pid
 from tests.pid.alternating import union_information
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 N1, N2, NY = 9, 6, 3
 
 

@@ -39,7 +39,7 @@ def workers(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=["submitit", "ray"])
+@pytest.fixture
 def engine(request, workers):
     """Two workers at a time."""
     if request.param == "submitit":
@@ -194,6 +194,7 @@ def test_killed_inline_and_resumed_is_bitwise_the_same(workers, whole):
     pd.testing.assert_frame_equal(resumed, whole, check_exact=True)
 
 
+@pytest.mark.parametrize("engine", [pytest.param("submitit", marks=pytest.mark.slow), "ray"], indirect=True)
 def test_only_the_trials_of_a_killed_worker_run_again(workers, whole, engine):
     seen = []
 
@@ -229,6 +230,7 @@ def test_a_worker_that_always_dies_is_given_up(tmp_path):
     assert set(read(tmp_path)["scale"]) == {1, 3}
 
 
+@pytest.mark.parametrize("engine", ["submitit", pytest.param("ray", marks=pytest.mark.slow)], indirect=True)
 def test_an_error_in_a_worker_is_told_and_the_others_finish(workers, engine):
     with pytest.raises(
         SweepError,

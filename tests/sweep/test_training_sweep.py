@@ -14,6 +14,8 @@ from mmjax.sweep import Execution, map_trials
 from mmjax.training import TrainConfig, make_train
 from tests.training.conftest import few_metrics
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 NUM_TRIALS = 128
 
 
@@ -45,7 +47,7 @@ def sweep_of_runs():
     return trial, traces, train, keys, rates, Splits(part, part, part)
 
 
-@pytest.mark.parametrize("num_devices", [1, 8])
+@pytest.mark.parametrize("num_devices", [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_one_program_equals_single_runs(sweep_of_runs, num_devices):
     trial, traces, train, keys, rates, data = sweep_of_runs
     traces.clear()

@@ -3,6 +3,8 @@ import pytest
 
 from mmjax import synergy
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 XOR = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4
 AND = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]) / 4
 

@@ -9,6 +9,8 @@ from mmjax.information import entropy, joint_mutual_information
 from mmjax.synergy._additive_ceiling import additive_ceiling
 from tests.random_tables import KINDS, random_tables
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def gate(function):
     p = np.zeros((2, 2, 2))

@@ -1,5 +1,7 @@
 """The two linear programs against SciPy's solver, and their bounds when the solver is stopped early."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from mmjax.synergy._chord import chord_bound
 from tests.entropy_programs import chord_program, envelope_program
 from tests.random_tables import KINDS, random_tables
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 SHAPE = (3, 3, 3)
 MIXED = np.concatenate([random_tables(kind, 6, SHAPE, seed=2) for kind in KINDS])
@@ -25,6 +27,11 @@ def _over_lanes(tables, bound):
     marginals = [jnp.moveaxis(p, 0, -1) for p in jax.vmap(pairwise_marginals)(jnp.asarray(tables))]
     with jax.numpy_rank_promotion("allow"):
         return jax.jit(lambda *marginals: bound(polytope(*marginals)))(*marginals)
+
+
+@functools.cache
+def _envelope(axes):
+    return _over_lanes(MIXED, lambda joint: cell_envelope_bound(joint, axes=axes, tolerance=1e-10))
 
 
 def _entropy(p):
@@ -39,9 +46,9 @@ def test_chord_bound_is_the_programs_value():
     assert np.all(found.bound <= _entropy(MIXED) + 1e-12)
 
 
-@pytest.mark.parametrize("axes", [(2,), (2, 1), (2, 1, 0)])
+@pytest.mark.parametrize("axes", [pytest.param((2,), marks=pytest.mark.slow), (2, 1), (2, 1, 0)])
 def test_envelope_bound_is_the_programs_value(axes):
-    found = _over_lanes(MIXED, lambda joint: cell_envelope_bound(joint, axes=axes, tolerance=1e-10))
+    found = _envelope(axes)
     some = np.arange(0, len(MIXED), 5)
     expected = np.array([envelope_program(p, axes) for p in MIXED[some]])
     assert np.all(found.bound[some] >= expected - 5e-7)
@@ -50,7 +57,7 @@ def test_envelope_bound_is_the_programs_value(axes):
     assert np.all(found.bound <= _entropy(MIXED) + 1e-12)
 
 
-@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("steps", [pytest.param(0, marks=pytest.mark.slow), 3])
 def test_bounds_hold_before_convergence(monkeypatch, steps):
     monkeypatch.setattr(_linear_program, "MAX_ITERATIONS", steps)
     found = _over_lanes(MIXED, lambda joint: cell_envelope_bound(joint, axes=(2, 1, 0), tolerance=1e-10))
@@ -60,7 +67,7 @@ def test_bounds_hold_before_convergence(monkeypatch, steps):
 
 
 def test_table_is_joint():
-    found = _over_lanes(MIXED, lambda joint: cell_envelope_bound(joint, axes=(2, 1), tolerance=1e-10))
+    found = _envelope((2, 1))
     tables = np.moveaxis(np.asarray(found.table), -1, 0)
     for axis in (1, 2, 3):
         np.testing.assert_allclose(tables.sum(axis), MIXED.sum(axis), atol=2e-6)

@@ -6,6 +6,8 @@ from scipy import optimize
 
 from mmjax import information, synergy
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def _terms(p, log_classifiers):
     """Logits on all cells repeated by their counts, a table of multiples of 1/120."""

@@ -5,6 +5,8 @@ import pytest
 
 from mmjax import information, synergy
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 FAMILY = {
     "L2": synergy.euclidean_disagreement_bound,
     "L1": synergy.total_variation_disagreement_bound,

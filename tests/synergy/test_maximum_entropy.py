@@ -7,7 +7,7 @@ from mmjax import information
 from mmjax.synergy._maximum_entropy import conditional_entropy_ceiling
 from tests.random_tables import KINDS, random_tables
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 
 @jax.jit

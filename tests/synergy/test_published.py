@@ -5,7 +5,7 @@ import pytest
 
 from mmjax import pid, synergy
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 FIELDS = synergy.PublishedBounds._fields
 LANES = 64  # every 2x2x2 batch is filled up to this, so that one program serves all

@@ -6,7 +6,7 @@ import pytest
 from mmjax import synergy
 from mmjax.synergy._resampling import _extrapolate
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 BITS = (2, 2, 2)
 CELLS = (20, 20, 2)

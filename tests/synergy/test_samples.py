@@ -7,7 +7,7 @@ from mmjax import information, pid, synergy
 from mmjax.information import PairwiseMarginals
 from mmjax.synergy._samples import _realise
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 BITS = (2, 2, 2)
 NUMS = (2000, 3000, 4000)  # labelled samples of both modalities, and pairs

@@ -5,7 +5,7 @@ import pytest
 from mmjax import information, synergy
 from mmjax.synergy._significance import within_class_permutation
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "float64")
 
 CELLS = (20, 20, 2)  # one shape for all samples on many cells, one for all on few: programs are compiled once
 BITS = (2, 2, 2)

@@ -12,6 +12,11 @@ from mmjax.competition import weighted_mean
 from mmjax.data import Splits, batch_of
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs(quickly_compiled: None) -> None:
+    """Runs are short here: to compile their programs takes longer than to run them."""
+
+
 @pytest.fixture(autouse=True)
 def promotion() -> Iterator[None]:
     """Optax multiplies numbers of different dtypes."""

@@ -74,7 +74,7 @@ def random_table(shape, seed):
 TABLES = [
     np.asarray(GATES["and"]),
     np.asarray(GATES["xor"]),
-    np.asarray(flip_label(GATES["and"], 0.1)),
+    np.rint(120 * np.asarray(flip_label(GATES["and"], 0.1), float)) / 120,
     random_table((2, 3, 2), 0),
     random_table((3, 2, 3), 1),
 ]
@@ -90,7 +90,11 @@ def exact_of(shape):
     return jax.jit(functools.partial(synergy.bounds, base=np.e))
 
 
-@pytest.mark.parametrize("p", TABLES, ids=["and", "xor", "noisy and", "2x3x2", "3x2x3"])
+@pytest.mark.parametrize(
+    "p",
+    [*TABLES[:-1], pytest.param(TABLES[-1], marks=pytest.mark.slow)],
+    ids=["and", "xor", "noisy and", "2x3x2", "3x2x3"],
+)
 def test_on_tables_training_reaches_the_exact_bound(float64, p):
     """The lower bound on I(X1,X2;Y) of `synergy.bounds`, certified to less than 1e-8.
 
