@@ -33,6 +33,7 @@ NUM_SETTINGS = 32
 
 HEADS: dict[str, Callable[[], nn.Module]] = {
     "sum-type": lambda: models.LateLinear(NUM_CLASSES),
+    "sum-type with hidden units": lambda: models.SumMLP(NUM_CLASSES, (64, 64)),
     "concatenation": lambda: models.ConcatMLP(NUM_CLASSES, (64,)),
 }
 
