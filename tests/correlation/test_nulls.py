@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmjax.correlation import bootstrapped_correlations, cca, permutation_test, variate_correlations, variates
+from mmjax.correlation._nulls import random_order
 from tests.correlation.data import exact_views
 
 
@@ -77,6 +78,20 @@ def test_new_samples_tell_what_fits_overstate():
     same = variate_correlations(variates(fit, [x[:60], y[:60]]))
     np.testing.assert_allclose(same, fit.correlations, rtol=1e-3, atol=1e-3)
     assert variate_correlations([jnp.ones((5, 2)), x[:5, :2]]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 3, 1000])
+def test_orders_are_permutations(num_samples):
+    orders = jax.vmap(lambda key: random_order(key, num_samples))(jax.random.split(jax.random.key(0), 5))
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(num_samples), (5, 1)))
+    assert num_samples < 1000 or len(np.unique(orders[:, 0])) > 1
+
+
+def test_orders_are_equally_likely():
+    """All 24 orders of four: chi-squared of 23 degrees of freedom, whose 0.9999 quantile is 57."""
+    orders = jax.vmap(lambda key: random_order(key, 4))(jax.random.split(jax.random.key(1), 24_000))
+    counts = np.unique(np.asarray(orders) @ [64, 16, 4, 1], return_counts=True)[1]
+    assert len(counts) == 24 and np.sum((counts - 1000) ** 2 / 1000) < 57
 
 
 def test_what_cannot_be_tested_is_refused():
