@@ -2,7 +2,7 @@
 
 from mmjax.models._critics import BilinearCritic, ConcatenatedCritic, SeparableCritic
 from mmjax.models._functional import Model, functional, parameter_labels
-from mmjax.models._fusion_heads import AttentionFusion, ConcatMLP, FiLM, GatedFusion
+from mmjax.models._fusion_heads import AttentionFusion, FiLM, GatedFusion
 from mmjax.models._linear_maps import LinearMaps
 from mmjax.models._mlp import MLP
 from mmjax.models._multimodal import Multimodal, Outputs
@@ -11,7 +11,7 @@ from mmjax.models._norms import BatchNorm, GroupNorm
 from mmjax.models._resnet import ResNet18
 from mmjax.models._sets import SetEncoder
 from mmjax.models._spectrogram import SpectrogramCNN
-from mmjax.models._sum_heads import LateLinear, SumMLP
+from mmjax.models._sum_heads import ConcatMLP, LateLinear, SumMLP
 from mmjax.models._transformer import Transformer
 
 __all__ = [

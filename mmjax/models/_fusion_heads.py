@@ -11,24 +11,8 @@ from flax import linen as nn
 from jax import Array
 
 from mmjax.models._linear_maps import LinearMaps
-from mmjax.models._mlp import MLP
 from mmjax.models._presence import Masks, presence, present_latents, zero_where_absent
 from mmjax.models._transformer import ClassTokenReader
-
-
-class ConcatMLP(nn.Module):
-    """Fuse by an MLP on the concatenated latents, in the order of the modalities' names."""
-
-    num_outputs: int
-    features: tuple[int, ...] = (64,)
-    """Hidden widths."""
-    dropout: float = 0.0
-
-    @nn.compact
-    def __call__(self, latents: Mapping[str, Array], masks: Masks = None, *, train: bool = False) -> Array:
-        """Fuse latents (batch, d_m), any number of them, into logits; absent ones are replaced by zeros."""
-        together = jnp.concatenate(list(present_latents(latents, masks).values()), axis=1)
-        return MLP((*self.features, self.num_outputs), dropout=self.dropout)(together, train=train)
 
 
 class FiLM(nn.Module):

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Mapping
 
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax import Array
 
@@ -50,10 +51,15 @@ class SumMLP(LateLinear):
     dropout: float = 0.1
 
     def setup(self) -> None:
-        self.slices = LinearMaps(self.features[0], use_bias=False)
-        self.bias = self.param("bias", nn.initializers.zeros, self.features[:1], jnp.float32)
-        self.layers = [nn.Dense(width, dtype=jnp.float32) for width in (*self.features[1:], self.num_outputs)]
+        self.slices = LinearMaps(self._set_up_layers(), use_bias=False)
+
+    def _set_up_layers(self) -> int:
+        """Make all but the maps of the modalities, and return how wide these are."""
+        first, *others = (*self.features, self.num_outputs)
+        self.bias = self.param("bias", nn.initializers.zeros, (first,), jnp.float32)
+        self.layers = [nn.Dense(width, dtype=jnp.float32) for width in others]
         self.dropping = nn.Dropout(self.dropout)
+        return first
 
     def merge(self, total: Array, *, train: bool = False) -> Array:
         """Return the logits of the sum (batch, features[0]) of the partials."""
@@ -61,3 +67,37 @@ class SumMLP(LateLinear):
         for layer in self.layers:
             x = layer(self.dropping(nn.relu(x), deterministic=not train))
         return x
+
+
+class ConcatMLP(SumMLP):
+    """Fuse by an MLP on the concatenated latents, in the order of the modalities' names.
+
+    Its first layer is a sum of linear maps as well. But they are one matrix, which is initialised as one and belongs to
+    no modality: its label is "head".
+    """
+
+    features: tuple[int, ...] = (64,)
+    """Hidden widths; the first is that of the partials."""
+    dropout: float = 0.0
+
+    def setup(self) -> None:
+        self.joined = _JoinedMaps(self._set_up_layers())
+
+    def partials(self, latents: Mapping[str, Array]) -> dict[str, Array]:
+        """Return what each modality adds to the first layer, modality to (batch, width)."""
+        return self.joined(latents)
+
+
+class _JoinedMaps(nn.Module):
+    """Map each modality's latent by its rows of one matrix, that of a dense layer on all of them."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, latents: Mapping[str, Array]) -> dict[str, Array]:
+        """Map modality to (batch, d) into modality to (batch, width), float32; d may differ."""
+        names = sorted(latents)
+        sizes = [latents[name].shape[1] for name in names]
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (sum(sizes), self.width), jnp.float32)
+        rows = jnp.split(kernel, np.cumsum(sizes)[:-1])
+        return {name: latents[name].astype(jnp.float32) @ part for name, part in zip(names, rows, strict=True)}

@@ -179,7 +179,7 @@ def test_the_greedy_game_in_numbers_stops_what_traced_numbers_scale_by_zero():
     model, params, batch = setting(2, "concatenation")
     constant = jitted(jax.grad(lambda p: -sum(measured(model, p, batch, game=paper()).values())))(params)
     assert_close(constant, with_gradient(model, params, batch, paper())[1])
-    np.testing.assert_array_equal(constant["head"]["MLP_0"]["Dense_0"]["kernel"], 0)
+    np.testing.assert_array_equal(constant["head"]["joined"]["kernel"], 0)
 
 
 def test_the_presets_meet_at_whole_numbers():
