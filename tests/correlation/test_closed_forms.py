@@ -122,9 +122,8 @@ def test_low_rank_and_fewer_samples_than_features(float64):
     assert gcca([flat, np.zeros((30, 2))], 4).rank == 2
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_views_without_variance_have_no_correlation(dtype):
-    fit = cca(jnp.ones((9, 2), dtype), jnp.arange(18.0, dtype=dtype).reshape(9, 2), 2)
+def test_views_without_variance_have_no_correlation():
+    fit = cca(jnp.ones((9, 2)), jnp.arange(18.0).reshape(9, 2), 2)
     assert fit.rank == 0 and np.all(np.asarray(fit.correlations) == 0) and np.all(np.isfinite(fit.weights[1]))
 
 
