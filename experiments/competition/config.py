@@ -10,7 +10,7 @@ from experiments.competition.methods import METHODS
 from experiments.competition.trial import HEADS
 from experiments.harness import Launch, LaunchOptions
 
-SOME = ("joint", "ensemble", "multi-loss", "OGM", "MCR")
+SOME = ("joint", "ensemble", "OGM", "MCR")
 
 
 @dataclasses.dataclass(frozen=True)
