@@ -42,8 +42,6 @@ class Method(NamedTuple):
     """Its own hyper-parameters, beside learning rate and penalty."""
     only: tuple[str, ...] = ()
     """Fusion heads that it is for; empty: all."""
-    classes_only: bool = False
-    """Whether labels must be classes."""
 
 
 def strategy_of(method: str, hparams: Hparams, setting: Setting) -> Strategy:
@@ -114,19 +112,17 @@ METHODS: dict[str, Method] = {
     "MSLR": Method(_mslr, {"factor": (0.1, 0.7, 1.3, 1.9)}),
     "MSES": Method(_by(competition.mses), {"patience": (3, 10)}),
     "MMCosine": Method(_by(competition.mmcosine), {"scale": (1.0, 10.0)}, only=("late linear",)),
-    "PMR": Method(_by(competition.pmr), {"alpha": (0.6, 2.0), "momentum": (0.0, 0.5)}, classes_only=True),
+    "PMR": Method(_by(competition.pmr), {"alpha": (0.6, 2.0), "momentum": (0.0, 0.5)}),
     "MMPareto": Method(_by(competition.mmpareto), {"gamma": (1.0, 1.5, 3.0)}),
-    "MLA": Method(_mla, classes_only=True),
-    "ReconBoost": Method(
-        _by(competition.reconboost), {"label_weight": (3.0, 5.0), "memory_weight": (0.0, 0.5)}, classes_only=True
-    ),
-    "diagnose and relearn": Method(_RELEARN, {"period": (4, 10), "strength": (3.0,)}, classes_only=True),
+    "MLA": Method(_mla),
+    "ReconBoost": Method(_by(competition.reconboost), {"label_weight": (3.0, 5.0), "memory_weight": (0.0, 0.5)}),
+    "diagnose and relearn": Method(_RELEARN, {"period": (4, 10), "strength": (3.0,)}),
     "gradient blending": Method(_by(competition.gradient_blending), {"num_training": (5, 30)}),
     "CGGM": Method(_by(competition.cggm), {"rho": (1.0, 1.3), "direction": (0.05, 0.2)}),
     "SynIB": Method(_by(competition.synib), {"weight": (0.001, 0.1)}),
-    "TCMax": Method(_by(competition.tcmax), classes_only=True),
+    "TCMax": Method(_by(competition.tcmax)),
     "DGL": Method(_by(competition.dgl), {"alpha": (4.0,)}),
-    "ARL": Method(_by(competition.arl), {"gamma": (4.0,), "temperature": (4.0, 8.0)}, classes_only=True),
+    "ARL": Method(_by(competition.arl), {"gamma": (4.0,), "temperature": (4.0, 8.0)}),
     "MCR": Method(_mcr, _WEIGHTS),
     "MCR without game": Method(
         functools.partial(_mcr, sensitivity_weight=0.0, perturbation=competition.zeros()),
