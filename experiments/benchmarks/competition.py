@@ -35,6 +35,8 @@ HEADS: dict[str, Callable[[], nn.Module]] = {
     "sum-type": lambda: models.LateLinear(NUM_CLASSES),
     "sum-type with hidden units": lambda: models.SumMLP(NUM_CLASSES, (64, 64)),
     "concatenation": lambda: models.ConcatMLP(NUM_CLASSES, (64,)),
+    "FiLM": lambda: models.FiLM(NUM_CLASSES, "a"),
+    "gated": lambda: models.GatedFusion(NUM_CLASSES, 64),
 }
 
 

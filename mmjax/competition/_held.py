@@ -101,6 +101,7 @@ class _Functions(NamedTuple):
     encode: Tree
     fuse: Tree
     unimodal: Tree
-    partials: Tree
-    merge: Tree
+    pieces: Tree
+    combine: Tree
+    linear: bool
     labels: Tree

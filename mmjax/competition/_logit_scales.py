@@ -10,8 +10,8 @@ def logit_scales(contributions: Array, weight: Array) -> Array:
     The root of the mean square, over samples and classes, of contributions centred twice: over the classes of each
     sample, as softmax is blind to their mean, and over the samples of each class, as their mean is but a bias. (Ours.)
 
-    Contributions are the partials of a linear head, whose sum is the logits but for the bias; or, of any head, the
-    Shapley values of the logits, `shapley_values(coalition_logits(...))`, which are the partials, but for what the
+    Contributions are the pieces of a linear head, whose sum is the logits but for the bias; or, of any head, the
+    Shapley values of the logits, `shapley_values(coalition_logits(...))`, which are the pieces, but for what the
     stand-in contributes, where the head is linear. A modality whose scale is many times that of another decides,
     however little the other's classifier errs.
 

@@ -75,9 +75,6 @@ def mmcosine(task: Task = classification, *, scale: ArrayLike = 10.0) -> Strateg
 
 def _weights(model: Model, variables: Variables, latents: Mapping[str, Array]) -> dict[str, Array]:
     """Modality to W_m (width, num_outputs): what a linear head makes of the unit vectors."""
-    num_outputs = {u.shape[1] for u in model.unimodal(variables, latents).values()}
-    units = {name: jnp.eye(z.shape[1], dtype=z.dtype) for name, z in latents.items()}
-    weights = {} if model.partials is None else model.partials(variables, units)
-    if {w.shape[1] for w in weights.values()} != num_outputs:
-        raise ValueError("mmcosine needs a linear fusion head, whose partials are logits, such as LateLinear")
-    return weights
+    if not model.linear:
+        raise ValueError("mmcosine needs a linear fusion head, whose pieces add up to the logits, such as LateLinear")
+    return model.pieces(variables, {name: jnp.eye(z.shape[1], dtype=z.dtype) for name, z in latents.items()})

@@ -13,9 +13,8 @@ from jax.typing import ArrayLike
 
 from mmjax.competition._game import Game, share
 from mmjax.competition._gradient_scale import gradient_scale
-from mmjax.competition._multi_loss import total
 from mmjax.competition._perturbations import Perturbation, Rearrangement, Replacement
-from mmjax.competition._strategy import Forward, Model, Samples, Variables
+from mmjax.competition._strategy import Forward, Model, Samples, Tree, Variables
 
 Subsets = Callable[[tuple[str, ...]], tuple[tuple[str, ...], ...]]
 """From the modalities to the subsets that are perturbed together."""
@@ -62,7 +61,9 @@ def sensitivities(
     Of a rearranged modality, a sample b and its donor d count by weight[b] * weight[d], and not at all where one of
     them lacks a modality of S; without a pair that counts, J_S and its gradient are 0.
 
-    A head whose first layer is a sum of maps of single modalities makes them once: what they give is rearranged.
+    What a rearranged modality brings to the head by itself (`Model.pieces`) is made once, and rearranged. Of S and all
+    other modalities, one is rearranged by a draw and the other by its inverse permutation: that gives the same logits,
+    which are computed once (ours).
 
     Args:
       key: PRNG key of the perturbation.
@@ -89,9 +90,9 @@ def sensitivities(
         return {name: term(draw) for name, term in terms.items()}
 
     draws = _draws(key, perturbation, batch.weight.shape[0])
-    if num_at_once is None:
-        num_at_once = 1 if jax.default_backend() == "cpu" else draws.shape[0]
-    drawn = jax.lax.map(jax.checkpoint(one), draws, batch_size=num_at_once)
+    if num_at_once is None and jax.default_backend() != "cpu":
+        num_at_once = draws.shape[0]
+    drawn = jax.lax.map(jax.checkpoint(one, prevent_cse=False), draws, batch_size=num_at_once)
     sums = jax.tree.map(lambda x: jnp.sum(x, axis=0), drawn)
     return {name: of.sum / jnp.where(of.weight > 0, of.weight, 1) for name, of in sums.items()}
 
@@ -113,28 +114,47 @@ def _term(
     encode_key: Array,
 ) -> Callable[[Array], _Weighted]:
     """Return J_S as a function of one draw of the perturbation."""
-    combine, pieces = _head(model, *share(model, made.variables, made.latents, game.base, subset), batch.masks)
-    base = combine(pieces)
+    base = model.fuse(*share(model, made.variables, made.latents, game.base, subset), batch.masks)
     shared = share(model, made.variables, made.latents, game.perturbed, subset)
     complete = functools.reduce(operator.and_, [batch.masks[name] for name in subset])
     weight = (batch.weight * complete.astype(batch.weight.dtype)).astype(base.dtype)
 
-    def term(logits: Array, counts: Array) -> _Weighted:
+    def term(base: Array, logits: Array, counts: Array) -> _Weighted:
         return _Weighted(jnp.sum(divergence(base, logits) * counts), jnp.sum(counts))
 
     if isinstance(perturbation, Rearrangement):
-        rearranged = _rearranged(model, *shared, batch, subset)
-        return lambda donors: term(rearranged(donors), weight * weight[donors])
+        moved = _smaller_side(model.modalities, subset)
+        rearranged = _rearranged(model, *shared, batch, moved)
+        return lambda donors: term(
+            base if moved == subset else base[donors], rearranged(donors), weight * weight[donors]
+        )
     replaced = _replaced(model, *shared, batch, subset, perturbation, game.perturbed.own, encode_key)
-    return lambda key: term(replaced(key), weight)
+    return lambda key: term(base, replaced(key), weight)
+
+
+def _smaller_side(modalities: tuple[str, ...], subset: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which modalities to move: those of S, or all the others.
+
+    Moving the others by the inverse of a permutation makes the same pairs, in the order of the donors. Both sides of
+    one division of the modalities move the same, so XLA computes the logits of both once.
+    """
+    others = tuple(name for name in modalities if name not in subset)
+    return min(subset, others, key=lambda names: (len(names), names))
 
 
 def _rearranged(
-    model: Model, variables: Variables, latents: dict[str, Array], batch: Samples, subset: tuple[str, ...]
+    model: Model, variables: Variables, latents: dict[str, Array], batch: Samples, moved: tuple[str, ...]
 ) -> Callable[[Array], Array]:
-    """Return the logits as a function of the donors (n,) of the modalities in S."""
-    combine, pieces = _head(model, variables, latents, batch.masks)
-    return lambda donors: combine({name: x[donors] if name in subset else x for name, x in pieces.items()})
+    """Return the logits as a function of the donors (n,) of the modalities moved."""
+    pieces = model.pieces(variables, latents)
+
+    def logits(donors: Array) -> Array:
+        def moving(arrays: Mapping[str, Tree]) -> dict[str, Tree]:
+            return {name: jax.tree.map(lambda x: x[donors], of) if name in moved else of for name, of in arrays.items()}
+
+        return model.combine(variables, moving(pieces), moving(batch.masks))
+
+    return logits
 
 
 def _replaced(
@@ -161,17 +181,6 @@ def _replaced(
 
     def logits(key: Array) -> Array:
         new = encoded(key) if replacement.inputs else replace(key, latents)
-        combine, pieces = _head(model, variables, {**latents, **new}, batch.masks)
-        return combine(pieces)
+        return model.fuse(variables, {**latents, **new}, batch.masks)
 
     return logits
-
-
-def _head(
-    model: Model, variables: Variables, latents: dict[str, Array], masks: Mapping[str, Array]
-) -> tuple[Callable[[dict[str, Array]], Array], dict[str, Array]]:
-    """Split a head into a map of what each modality brings to it, row by row, and that."""
-    if model.partials is None or model.merge is None:
-        return lambda pieces: model.fuse(variables, pieces, masks), latents
-    merge = model.merge
-    return lambda pieces: merge(variables, total(pieces.values())), model.partials(variables, latents)

@@ -41,12 +41,16 @@ class Model(Protocol):
         """`(variables, latents)` to logits by modality."""
 
     @property
-    def partials(self) -> Callable[..., dict[str, Array]] | None:
-        """`(variables, latents)` to what the first layer of a sum-type head adds up; None for other heads."""
+    def pieces(self) -> Callable[..., dict[str, Tree]]:
+        """`(variables, latents)` to what each modality brings to the fusion head by itself, arrays (n, ...)."""
 
     @property
-    def merge(self) -> Callable[..., Array] | None:
-        """`(variables, sum of the partials, *, key, train)` to logits; None for other heads."""
+    def combine(self) -> Callable[..., Array]:
+        """`(variables, pieces, masks, *, key, train)` to logits (n, num_outputs), those of `fuse`."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether the logits are the sum of the pieces, but for a bias."""
 
     @property
     def labels(self) -> Callable[[Tree], Tree]:

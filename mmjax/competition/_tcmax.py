@@ -103,10 +103,7 @@ def _tuples(key: Array, modalities: tuple[str, ...], num_samples: int, num_permu
 
 def _fused(model: Model, made: Forward, masks: Mapping[str, Array], places: dict[str, Array], key: Array) -> Array:
     """Return the logits (num_tuples, C) of tuples of the batch's latents."""
-    if model.partials is None or model.merge is None:
-        latents = {name: made.latents[name][place] for name, place in places.items()}
-        present = {name: masks[name][place] for name, place in places.items()}
-        return model.fuse(made.variables, latents, present, key=key, train=True)
-    partials = model.partials(made.variables, made.latents)
-    sums = functools.reduce(operator.add, [partials[name][place] for name, place in places.items()])
-    return model.merge(made.variables, sums, key=key, train=True)
+    pieces = model.pieces(made.variables, made.latents)
+    chosen = {name: jax.tree.map(lambda x, place=place: x[place], pieces[name]) for name, place in places.items()}
+    present = {name: masks[name][place] for name, place in places.items()}
+    return model.combine(made.variables, chosen, present, key=key, train=True)

@@ -2,6 +2,7 @@
 
 from mmjax.models._critics import BilinearCritic, ConcatenatedCritic, SeparableCritic
 from mmjax.models._functional import Model, functional, parameter_labels
+from mmjax.models._fusion_head import FusionHead
 from mmjax.models._fusion_heads import AttentionFusion, FiLM, GatedFusion
 from mmjax.models._linear_maps import LinearMaps
 from mmjax.models._mlp import MLP
@@ -22,6 +23,7 @@ __all__ = [
     "ConcatMLP",
     "ConcatenatedCritic",
     "FiLM",
+    "FusionHead",
     "GatedFusion",
     "GroupNorm",
     "LateLinear",

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mmjax.models._fusion_head import FusionHead
 from mmjax.models._multimodal import Multimodal
 from mmjax.models._presence import Masks, check_modalities
 
@@ -33,11 +34,13 @@ class Model(NamedTuple):
     """`fuse(variables, latents, masks=None, *, key=None, train=False)`: the logits."""
     unimodal: Callable[[Variables, Mapping[str, Array]], dict[str, Array]]
     """`unimodal(variables, latents)`: modality to the logits of its unimodal head."""
-    partials: Callable[[Variables, Mapping[str, Array]], dict[str, Array]] | None
-    """`partials(variables, latents)`: modality to what the head's first layer adds up; None for heads without."""
-    merge: Callable[..., Array] | None
-    """`merge(variables, total, *, key=None, train=False)`: the logits of the sum of the partials; None for heads
-    without."""
+    pieces: Callable[[Variables, Mapping[str, Array]], dict[str, Any]]
+    """`pieces(variables, latents)`: modality to what it brings to the fusion head by itself, arrays (batch, ...), of
+    latents that are 0 where absent. See `FusionHead`; the latents themselves, of heads that do not derive from it."""
+    combine: Callable[..., Array]
+    """`combine(variables, pieces, masks=None, *, key=None, train=False)`: the logits of the pieces."""
+    linear: bool
+    """Whether the logits are the sum of the pieces, but for a bias."""
     labels: Callable[[Any], Any]
     """`labels(params)`: a tree of strings of the structure of `params`, as `parameter_labels`."""
 
@@ -96,25 +99,43 @@ def _functional(module: Multimodal, shapes: tuple[tuple[str, tuple[int, ...], An
     def unimodal(variables: Variables, latents: Mapping[str, Array]) -> dict[str, Array]:
         return apply(variables, latents, method="unimodal")
 
-    def partials(variables: Variables, latents: Mapping[str, Array]) -> dict[str, Array]:
+    def pieces(variables: Variables, latents: Mapping[str, Array]) -> dict[str, Any]:
         check_modalities(latents, module.encoders)
-        return apply(variables, latents, method=lambda bound, z: bound.head.partials(z))
+        return apply(variables, latents, method=_pieces)
 
-    def merge(variables: Variables, total: Array, *, key: Array | None = None, train: bool = False) -> Array:
+    def combine(
+        variables: Variables,
+        pieces: Mapping[str, Any],
+        masks: Masks = None,
+        *,
+        key: Array | None = None,
+        train: bool = False,
+    ) -> Array:
         rngs = _streams(key)
-        return apply(variables, total, rngs=rngs, method=lambda bound, a: bound.head.merge(a, train=train))
+        return apply(
+            variables, pieces, masks, train=train, rngs=rngs, method=lambda bound, *x, **k: bound.head.combine(*x, **k)
+        )
 
-    sums = hasattr(module.head, "partials") and hasattr(module.head, "merge")
+    in_two_steps = isinstance(module.head, FusionHead)
     return Model(
         modalities=tuple(name for name, _, _ in shapes),
         init=init,
         encode=encode,
         fuse=fuse,
         unimodal=unimodal,
-        partials=partials if sums else None,
-        merge=merge if sums else None,
+        pieces=pieces if in_two_steps else lambda _, latents: dict(latents),
+        combine=combine if in_two_steps else fuse,
+        linear=in_two_steps and module.head.linear,
         labels=parameter_labels,
     )
+
+
+def _pieces(bound: Multimodal, *args: Any) -> dict[str, Any]:
+    return bound.head.pieces(*args)
+
+
+def _combine(bound: Multimodal, *args: Any, **options: Any) -> Array:
+    return bound.head.combine(*args, **options)
 
 
 def parameter_labels(params: Any) -> Any:

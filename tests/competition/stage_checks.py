@@ -59,26 +59,18 @@ class PlainModel(NamedTuple):
 
     def fuse(self, variables, latents, masks=None, *, key=None, train=False):
         kept = zip(sorted(latents.items()), self._masks(latents, masks), strict=True)
-        partials = self._partials(variables, {name: jnp.where(mask[:, None], z, 0) for (name, z), mask in kept})
-        logits = self._merge(variables, sum(partials.values()))
-        return logits if self.linear else jnp.sin(logits)
+        present = {name: jnp.where(mask[:, None], z, 0) for (name, z), mask in kept}
+        return self.combine(variables, self.pieces(variables, present))
 
     def unimodal(self, variables, latents):
         return {name: z @ variables["params"]["unimodal_heads"][name]["kernel"] for name, z in latents.items()}
 
-    @property
-    def partials(self):
-        return self._partials if self.linear else None
-
-    @property
-    def merge(self):
-        return self._merge if self.linear else None
-
-    def _partials(self, variables, latents):
+    def pieces(self, variables, latents):
         return {name: z @ variables["params"]["head"]["slices"][name]["kernel"] for name, z in latents.items()}
 
-    def _merge(self, variables, total, *, key=None, train=False):
-        return total + variables["params"]["head"]["bias"][None]
+    def combine(self, variables, pieces, masks=None, *, key=None, train=False):
+        logits = sum(pieces.values()) + variables["params"]["head"]["bias"][None]
+        return logits if self.linear else jnp.sin(logits)
 
     def labels(self, params):
         return parameter_labels(params)

@@ -41,9 +41,9 @@ def test_missing_modalities_of_a_linear_head_drop_out_of_the_sum():
     model, variables, latents, masks = made()
     found = jax.jit(lambda z: coalition_logits(model, variables, z, masks))(latents)
     zeroed = {name: jnp.where(masks[name][:, None], z, 0) for name, z in latents.items()}
-    partials = model.partials(variables, zeroed)
+    pieces = model.pieces(variables, zeroed)
     bias = variables["params"]["head"]["bias"][None]
-    expected = [jnp.tile(bias, (6, 1)), partials["x1"] + bias, partials["x2"] + bias, sum(partials.values()) + bias]
+    expected = [jnp.tile(bias, (6, 1)), pieces["x1"] + bias, pieces["x2"] + bias, sum(pieces.values()) + bias]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(found[3], model.fuse(variables, latents, masks), atol=1e-6)
 

@@ -38,13 +38,13 @@ def test_nothing_counts():
     assert not np.any(logit_scales(jnp.ones((2, 3, 4)), jnp.zeros(3)))
 
 
-def test_shapley_values_of_the_logits_are_the_partials_of_a_linear_head():
+def test_shapley_values_of_the_logits_are_the_pieces_of_a_linear_head():
     model, batch = model_of(3), samples(jax.random.key(0), 12, 3)
     variables = model.init(jax.random.key(1))
     latents, _ = model.encode(variables, batch.modalities, batch.masks)
     shares = shapley_values(coalition_logits(model, variables, latents, batch.masks))
-    partials = jnp.stack([model.partials(variables, latents)[name] for name in model.modalities])
-    np.testing.assert_allclose(shares, partials, atol=1e-6)
+    pieces = jnp.stack([model.pieces(variables, latents)[name] for name in model.modalities])
+    np.testing.assert_allclose(shares, pieces, atol=1e-6)
     np.testing.assert_allclose(
-        logit_scales(shares, batch.weight), logit_scales(partials, batch.weight), rtol=1e-4, atol=1e-6
+        logit_scales(shares, batch.weight), logit_scales(pieces, batch.weight), rtol=1e-4, atol=1e-6
     )

@@ -87,6 +87,6 @@ def test_regression_and_three_modalities():
     params, _, state = started(strategy, model)
     latents, _ = model.encode({"params": params}, valid.modalities)
     _, state = strategy.on_segment(model, {"params": params}, state, valid, valid)
-    for name, partial in model.partials({"params": params}, latents).items():
-        right = np.mean((np.asarray(partial) > 0) == (np.asarray(valid.label) > 0))
+    for name, piece in model.pieces({"params": params}, latents).items():
+        right = np.mean((np.asarray(piece) > 0) == (np.asarray(valid.label) > 0))
         np.testing.assert_allclose(state.history[name], [right], rtol=1e-6)

@@ -39,8 +39,8 @@ def test_contributions_to_a_linear_head():
     variables["params"]["head"]["bias"] = jnp.array([1.0, 2.0, 3.0])
     latents, _ = model.encode(variables, batch.modalities)
     found = contributions(model, variables, latents, batch.masks)
-    for name, partial in model.partials(variables, latents).items():
-        np.testing.assert_allclose(found[name], partial + jnp.array([[1.0, 2.0, 3.0]]) / 3, atol=1e-5)
+    for name, piece in model.pieces(variables, latents).items():
+        np.testing.assert_allclose(found[name], piece + jnp.array([[1.0, 2.0, 3.0]]) / 3, atol=1e-5)
     np.testing.assert_allclose(sum(found.values()), model.fuse(variables, latents), atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from mmjax.competition._perturbations import Rearrangement, all_pairs, derangeme
 from mmjax.competition._sensitivity import proper_subsets, sensitivities, singletons
 from mmjax.competition._strategy import forward
 from mmjax.information import conditional_mutual_information
-from mmjax.models import MLP, ConcatMLP, GatedFusion, LateLinear, Multimodal, SumMLP, functional
+from mmjax.models import MLP, ConcatMLP, FiLM, GatedFusion, LateLinear, Multimodal, SumMLP, functional
 from tests.competition.conftest import NUM_CLASSES, model_of, samples
 
 KEY = jax.random.key(7)
@@ -21,6 +21,7 @@ HEADS = {
     "sum": SumMLP(NUM_CLASSES, (6, 6), dropout=0.0),
     "concatenation": ConcatMLP(NUM_CLASSES, (6,)),
     "gated": GatedFusion(NUM_CLASSES, 5),
+    "film": FiLM(NUM_CLASSES, "x1"),
 }
 OTHERS = all_pairs(include_self=False)
 
@@ -144,11 +145,11 @@ def test_one_backward_pass_gives_each_part_its_own_gradient(num_modalities, head
 def released(mode, model, params, batch):
     """What the released code adds to the loss of two modalities, with its detached contributions to the logits."""
     z, _ = model.encode({"params": params}, batch.modalities, batch.masks)
-    a, b = model.partials({"params": params}, z).values()
+    a, b = model.pieces({"params": params}, z).values()
     stop = jax.lax.stop_gradient
 
     def divergence(a_moved, b_moved):
-        y, other = (model.merge({"params": params}, total) for total in (a + b, a_moved + b_moved))
+        y, other = (model.combine({"params": params}, {"x1": u, "x2": v}) for u, v in ((a, b), (a_moved, b_moved)))
         return jensen_shannon(y, other)
 
     def of(term):
@@ -200,11 +201,39 @@ def test_permutations_estimate_all_pairs_and_derangements_all_others():
     np.testing.assert_allclose(of(derangements(4000)), others, rtol=0.02)
 
 
-def test_a_head_split_into_partials_gives_what_it_gives_as_a_whole():
-    model, params, batch = setting(2, "sum")
+@pytest.mark.parametrize("head", ["sum", "gated", "film"])
+def test_a_head_in_two_steps_gives_what_it_gives_as_a_whole(head):
+    model, params, batch = setting(2, head)
     batch = batch._replace(masks=batch.masks | {"x1": batch.masks["x1"].at[0].set(False)})
-    whole = model._replace(partials=None, merge=None)
+    whole = model._replace(pieces=lambda variables, latents: latents, combine=model.fuse)
     assert_close(*[with_gradient(m, params, batch, code_ind()) for m in (model, whole)])
+
+
+@pytest.mark.parametrize(("num_modalities", "mirrored"), [(2, {"x2"}), (3, {"x1+x2", "x1+x3", "x2+x3"})])
+def test_one_permutation_moves_modalities_and_its_inverse_the_others(num_modalities, mirrored):
+    model, params, batch = setting(num_modalities, "film")
+    batch = batch._replace(
+        weight=jnp.array([1.0, 2.0, 0.5, 0.0, 1.0, 3.0]),
+        masks=batch.masks | {"x2": jnp.array([1, 0, 1, 1, 1, 1], bool)},
+    )
+    order = np.array([3, 0, 4, 2, 5, 1])
+    latents, _ = model.encode({"params": params}, batch.modalities, batch.masks)
+    y = model.fuse({"params": params}, latents, batch.masks)
+
+    def directly(subset, donors):
+        def moved(arrays):
+            return {name: x[donors] if name in subset else x for name, x in arrays.items()}
+
+        weight = batch.weight * jnp.stack([batch.masks[name] for name in subset]).all(axis=0)
+        counts = weight * weight[donors]
+        logits = model.fuse({"params": params}, moved(latents), moved(batch.masks))
+        return jnp.sum(counts * jensen_shannon(y, logits)) / counts.sum()
+
+    single = Rearrangement(lambda key, num_samples: jnp.asarray(order)[None])
+    found = jitted(lambda p: measured(model, p, batch, perturbation=single, subsets=proper_subsets))(params)
+    for name, value in found.items():
+        donors = np.argsort(order) if name in mirrored else order
+        np.testing.assert_allclose(value, directly(name.split("+"), donors), rtol=1e-5)
 
 
 def test_draws_computed_one_by_one_in_chunks_or_together_are_the_same():

@@ -1,5 +1,6 @@
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -122,14 +123,21 @@ def test_samples_without_any_modality_have_equal_finite_logits(name):
     np.testing.assert_array_equal(logits, np.broadcast_to(logits[:1], logits.shape))
 
 
-@pytest.mark.parametrize("name", SUMS)
-def test_merging_the_sum_of_partials_is_fusing(name):
+@pytest.mark.parametrize("name", HEADS)
+def test_pieces_see_one_modality_and_one_sample(name):
     head, variables, latents = example(name)
-    partials = head.apply(variables, latents, method="partials")
-    merged = head.apply(variables, partials["c"] + partials["a"] + partials["b"], method="merge")
-    np.testing.assert_allclose(merged, fuse(head, variables, latents), rtol=1e-5)
+    order = np.array([2, 0, 3, 1])
+    pieces = head.apply(variables, latents, method="pieces")
+    moved = head.apply(variables, latents | {"b": latents["b"][order]}, method="pieces")
+    expected = pieces | {"b": jax.tree.map(lambda x: x[order], pieces["b"])}
+    chex.assert_trees_all_close(moved, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_pieces_of_absent_modalities_add_nothing(name):
+    head, variables, latents = example(name)
     zeros = jax.tree.map(np.zeros_like, latents)
-    assert not any(np.any(partial) for partial in head.apply(variables, zeros, method="partials").values())
+    assert not any(np.any(piece) for piece in head.apply(variables, zeros, method="pieces").values())
 
 
 def test_late_linear_is_its_formula():

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from mmjax.models import (
     MLP,
@@ -117,27 +118,32 @@ def test_labels_have_the_structure_of_the_parameters(head):
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: type(head).__name__)
-def test_partials_and_merge_are_there_for_sums_only(head):
-    model = model_of(module(head))
-    is_sum = isinstance(head, LateLinear | SumMLP)
-    assert (model.partials is not None) is is_sum
-    assert (model.merge is not None) is is_sum
+def test_only_late_linear_is_linear(head):
+    assert model_of(module(head)).linear is isinstance(head, LateLinear)
 
 
+class Mean(nn.Module):
+    """A head that knows nothing of pieces."""
+
+    def __call__(self, latents, masks=None, *, train=False):
+        return sum(latents.values()) / len(latents)
+
+
+@pytest.mark.parametrize("head", [SumMLP(2), Mean()], ids=lambda head: type(head).__name__)
 @pytest.mark.parametrize("train", [False, True])
-def test_merging_the_sum_of_partials_is_fusing(train):
-    model = functional(Multimodal({m: MLP((4,)) for m in "ab"}, SumMLP(2), 2), {m: np.ones((1, 3)) for m in "ab"})
-    latents = {m: np.full((3, 4), value, np.float32) for m, value in (("a", 0.5), ("b", -2))}
+def test_combining_pieces_is_fusing(head, train):
+    model = functional(Multimodal({m: MLP((2,)) for m in "ab"}, head, 2), {m: np.ones((1, 3)) for m in "ab"})
+    latents = {m: np.full((3, 2), value, np.float32) for m, value in (("a", 0.5), ("b", -2))}
 
     @jax.jit
     def both(key):
         variables = model.init(key)
-        total = sum(model.partials(variables, latents).values())
         options = {"key": key, "train": train}
-        return model.merge(variables, total, **options), model.fuse(variables, latents, **options)
+        pieces = model.pieces(variables, latents)
+        return model.combine(variables, pieces, **options), model.fuse(variables, latents, **options)
 
-    merged, fused = both(jax.random.key(0))
-    np.testing.assert_allclose(merged, fused, rtol=1e-5, atol=1e-6)
+    combined, fused = both(jax.random.key(0))
+    np.testing.assert_allclose(combined, fused, rtol=1e-5, atol=1e-6)
 
 
 def test_models_made_at_once_are_those_made_one_by_one():
@@ -255,7 +261,7 @@ def test_other_modalities_than_the_encoders_are_refused(change):
     model, variables, modalities, _ = example()
     changed = {m: x for m, x in (modalities | change).items() if x is not None}
     message = f"got modalities {sorted(changed)}, expected {sorted(modalities)}".replace("[", r"\[").replace("]", r"\]")
-    for call in (model.encode, model.fuse, model.unimodal, model.partials):
+    for call in (model.encode, model.fuse, model.unimodal, model.pieces):
         with pytest.raises(ValueError, match=message):
             call(variables, changed)
     with pytest.raises(ValueError, match=message):
