@@ -25,6 +25,7 @@ from mmjax.correlation._objectives import (
 )
 from mmjax.correlation._saliency import jacobian_energy, saliency, smooth_saliency
 from mmjax.correlation._scores import agreement, common_energy, individual_energy
+from mmjax.correlation._trained_heads import canonical_heads
 
 __all__ = [
     "AJIVE",
@@ -37,6 +38,7 @@ __all__ = [
     "ajive",
     "barlow_twins",
     "bootstrapped_correlations",
+    "canonical_heads",
     "cca",
     "cca_of",
     "cka",

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mmjax.correlation._cca import cca_of, inverse_root, leading_signs, projected
+from mmjax.correlation._cca import CCA, cca_of, inverse_root, leading_signs, projected
 from mmjax.correlation._gcca import gcca_of
 from mmjax.correlation._moments import Moments, check_views, covariance, moments, widths
 
@@ -74,9 +74,8 @@ def common_individual_of(
     numbers = [num_individual] * len(sizes) if isinstance(num_individual, int) else list(num_individual)
     _check_numbers(sizes, num_common, numbers)
     of = jax.lax.stop_gradient(of)
-    fit = cca_of(of, num_common, ridge=ridge) if len(sizes) == 2 else gcca_of(of, num_common, ridge=ridge)
+    fit, common = common_weights_of(of, num_common, ridge=ridge)
     within = [covariance(of, k, k) for k in range(len(sizes))]
-    common = fit.weights if len(sizes) == 2 else tuple(map(_with_unit_variance, fit.weights, within))
     parts = [_individual(*x) for x in zip(within, common, numbers, strict=True)]
     weights, explained = zip(*parts, strict=True)
     return CommonIndividual(common, weights, fit.means, fit.correlations, jnp.stack(explained))
@@ -90,6 +89,16 @@ def common_variates(fit: CommonIndividual, views: Sequence[Array]) -> tuple[Arra
 def individual_variates(fit: CommonIndividual, views: Sequence[Array]) -> tuple[Array, ...]:
     """Map samples of all views (n, d_k) to their individual variates. Differentiable in the views."""
     return tuple(projected(*x) for x in zip(views, fit.means, fit.individual_weights, strict=True))
+
+
+def common_weights_of(of: Moments, num_common: int, *, ridge: ArrayLike) -> tuple[CCA, tuple[Array, ...]]:
+    """Return the fit of what views share, and its weights (d_k, num_common) for variates of variance 1."""
+    if len(widths(of)) == 2:
+        fit = cca_of(of, num_common, ridge=ridge)
+        return fit, fit.weights
+    fit = gcca_of(of, num_common, ridge=ridge)
+    within = [covariance(of, k, k) for k in range(len(fit.weights))]
+    return fit, tuple(map(_with_unit_variance, fit.weights, within))
 
 
 def _with_unit_variance(weights: Array, within: Array) -> Array:

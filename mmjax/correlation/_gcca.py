@@ -48,7 +48,8 @@ def mcca(views: Sequence[Array], num_components: int, *, ridge: ArrayLike = 0.0,
     """Find directions whose variates sum up to the largest variance (multiset CCA: Nielsen 2002).
 
     C w = lambda D w, C the covariance of all views and D its diagonal blocks, with w^T D w = K: variates of the views
-    have mean variance 1, without ridge and shrinkage. Directions are those of `gcca`, in another scale.
+    have mean variance 1, without ridge and shrinkage. Directions are those of `gcca`, in another scale. With shrinkage
+    the variances of views count in C, so that those of two views are not quite those of `cca` shrunk alike.
 
     Args:
       views: K >= 2 arrays (n, d_k), the same samples.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.linalg import eigh_tridiagonal
 from jax.typing import ArrayLike
 
 from mmjax.correlation._cca import cca_of, inverse_root
@@ -40,6 +41,11 @@ def permutation_test(
     least that of the correlation before, so all tests together err no more often than one.
 
     Variates are whitened once, which permutations do not change: a permutation costs one product of d1 by n by d2.
+    Orders are drawn by one sort, in which a few samples tie and stay as they were (`random_order`). p-values hold as
+    with uniform ones: one more order of the same law is undone before each, so that data and permuted data are
+    exchangeable wherever samples are, whatever the law (Besag, Clifford 1989, Biometrika 76; Ramdas, Barber, Candes,
+    Tibshirani 2023, arXiv 2204.13581).
+
     Pairs of variates may be related nonlinearly: what is tested is linear. Samples must be exchangeable: not so for
     series in time, or several samples of a person.
 
@@ -68,14 +74,18 @@ def permutation_test(
             f"{num_permutations}"
         )
     white1, white2 = _canonical_variates(x, y)
+    num_samples = x.shape[0]
+    keys = jax.random.split(key, num_permutations + 1)
+    start = white2.T[:, jnp.argsort(random_order(keys[0], num_samples))]
 
     def largest(key: Array) -> Array:
-        cross = white1.T @ white2[random_order(key, white2.shape[0])]
-        rest = [jnp.linalg.norm(cross[j:, j:], ord=2) for j in range(num_components)]
-        return jnp.stack(rest)
+        permuted = start.at[:, random_order(key, num_samples)].get(mode="promise_in_bounds", unique_indices=True)
+        cross = permuted @ white1
+        # One call for all: many calls of LAPACK at once can block each other for good on a CPU of few cores.
+        return jax.vmap(spectral_norm)(_remainders(cross, num_components))
 
     correlations = jnp.diagonal(white1.T @ white2)[:num_components]
-    null = jax.lax.map(largest, jax.random.split(key, num_permutations), batch_size=CHUNK)
+    null = jax.lax.map(largest, keys[1:], batch_size=CHUNK)
     above = jnp.sum(null >= correlations[None] * (1 - 16 * jnp.finfo(null.dtype).eps), axis=0)
     p_values = jax.lax.cummax((above + 1) / (num_permutations + 1))
     return CanonicalTest(correlations, jnp.where(jnp.isnan(correlations), jnp.nan, p_values), null)
@@ -137,22 +147,38 @@ def variate_correlations(variates: Sequence[Array]) -> Array:
 
 
 def random_order(key: Array, num_samples: int) -> Array:
-    """Return a random permutation of 0, ..., n - 1 in a quarter of the time of `jax.random.permutation` on a CPU.
+    """Return a random order of 0, ..., n - 1, almost uniform, in an eighth of the time of `jax.random.permutation`.
 
-    Sorting words of random bits above an index needs no second operand. Words whose random bits tie stay in order,
-    which after a first round is a random order: two samples must tie in both, with probability 2^-32 or less, to stay.
+    Sorting words of random bits above an index needs no second operand. Samples whose bits tie keep their order: of
+    2000, whose index leaves 21 bits, about one pair.
     """
     if num_samples > MOST_PACKED:
         return jax.random.permutation(key, num_samples)
     below = jnp.uint32((1 << (num_samples - 1).bit_length()) - 1)
-    index = jnp.arange(num_samples, dtype=jnp.uint32)
+    bits = jax.random.bits(key, (num_samples,), jnp.uint32)
+    words = (bits & ~below) | jnp.arange(num_samples, dtype=jnp.uint32)
+    return (jax.lax.sort(words) & below).astype(jnp.int32)
 
-    def order(key: Array) -> Array:
-        words = (jax.random.bits(key, (num_samples,), jnp.uint32) & ~below) | index
-        return (jax.lax.sort(words) & below).astype(jnp.int32)
 
-    first, second = jax.random.split(key)
-    return order(first)[order(second)]
+def _remainders(cross: Array, num_components: int) -> Array:
+    """Return a matrix without its first 0, 1, ... rows and columns, which are zeros: (num_components, d2, d1)."""
+    first = jnp.arange(num_components)[:, None]
+    rows, columns = (jnp.arange(size)[None] >= first for size in cross.shape)
+    return jnp.where(rows[:, :, None] & columns[:, None], cross[None], 0)
+
+
+def spectral_norm(matrix: Array) -> Array:
+    """Return the largest singular value: on a CPU by bisection, in about half the time of all of them."""
+    return jax.lax.platform_dependent(matrix, cpu=_by_bisection, default=lambda m: jnp.linalg.norm(m, ord=2))
+
+
+def _by_bisection(matrix: Array) -> Array:
+    """Return the root of the largest eigenvalue of the products of columns; only small ones suffer from products."""
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    _, diagonal, beside, _ = jax.lax.linalg.tridiagonal(tall.T @ tall)
+    last = tall.shape[1] - 1
+    values = eigh_tridiagonal(diagonal, beside, eigvals_only=True, select="i", select_range=(last, last))
+    return jnp.sqrt(jnp.maximum(values[0], 0))
 
 
 def _canonical_variates(x: Array, y: Array) -> tuple[Array, Array]:

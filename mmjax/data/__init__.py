@@ -10,6 +10,7 @@ from mmjax.data._competition import (
     competition_data,
     competition_table,
 )
+from mmjax.data._factor_views import FactorViews, linear_views, linear_views_correlation, nonlinear_views
 from mmjax.data._factors import FactorTruth, factor_data, factor_truth
 from mmjax.data._gates import GATES, flip_label, table_data
 from mmjax.data._gaussian import gaussian_data, gaussian_information
@@ -20,6 +21,7 @@ from mmjax.data._generative import (
     generative_data,
     generative_posteriors,
 )
+from mmjax.data._glyphs import GlyphImages, glyph_images
 from mmjax.data._information_bases import additive_noise_task, multinormal_task, student_task
 from mmjax.data._information_maps import half_cube, mixture_quantile, spiral, swiss_roll, wiggle
 from mmjax.data._information_task import InformationTask, noise_padded_task, transformed_task
@@ -51,8 +53,10 @@ __all__ = [
     "DataFileError",
     "EpochOrder",
     "FactorTruth",
+    "FactorViews",
     "GenerativeData",
     "GenerativePosteriors",
+    "GlyphImages",
     "InformationTask",
     "MultimodalData",
     "PrefetchedBatches",
@@ -82,14 +86,18 @@ __all__ = [
     "gaussian_mixture_task",
     "generative_data",
     "generative_posteriors",
+    "glyph_images",
     "half_cube",
     "is_unpaired_npz",
+    "linear_views",
+    "linear_views_correlation",
     "load_npz",
     "load_unpaired_npz",
     "mixture_quantile",
     "mixture_tasks",
     "multinormal_task",
     "noise_padded_task",
+    "nonlinear_views",
     "num_batches",
     "only",
     "parity_accuracy",

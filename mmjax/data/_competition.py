@@ -19,6 +19,7 @@ from jax import Array
 from jax.scipy.special import ndtr
 
 from mmjax.data._batch import Batch, batch_of
+from mmjax.data._rotation import random_rotation, rotate
 
 SIGN_RATIO = 3.0
 """Signal-to-noise ratio of the hiding signs: few of their coordinates are near 0, where a sign is hard to learn."""
@@ -110,7 +111,7 @@ def competition_data(key: Array, task: CompetitionTask, snr: Array, *, num_sampl
         signal = (2 * bits[:, seen] - 1).astype(noise.dtype)
         shown = _noisy(signal, noise[:, : seen.size], snr[m])
         latent = _hide(sign_keys[m], shown, noise[:, seen.size :], task.depths[m])
-        observed.append(_rotate(latent, _random_rotation(rotation_keys[m], dim=task.dims[m])))
+        observed.append(rotate(latent, random_rotation(rotation_keys[m], dim=task.dims[m])))
     return batch_of({f"x{m + 1}": x for m, x in enumerate(observed)}, _number(_label_bits(task, bits)))
 
 
@@ -194,26 +195,3 @@ def _hide(key: Array, x: Array, noise: Array, depth: int) -> Array:
     hiding = _noisy(signs, noise[:, : size * depth], SIGN_RATIO)
     read = jnp.where(hiding < 0, -1, 1).astype(x.dtype).reshape(num_samples, size, depth)
     return jnp.concatenate([x * jnp.prod(read, axis=2), hiding, noise[:, size * depth :]], axis=1)
-
-
-def _random_rotation(key: Array, *, dim: int) -> Array:
-    """Draw an orthogonal matrix (dim, dim) uniformly, as mirrors and signs (Stewart 1980).
-
-    Mirror k sends axis k to a random direction of the axes from k on. A QR decomposition would do as well, but
-    batches of them can block the threads of a CPU with few cores for good.
-    """
-    direction_key, sign_key = jax.random.split(key)
-    directions = jnp.triu(jax.random.normal(direction_key, (dim, dim)))
-    lengths = jnp.copysign(jnp.linalg.norm(directions, axis=1), jnp.diag(directions))  # the sign avoids cancellation
-    normals = directions + jnp.diag(lengths)
-
-    def reflect(q: Array, normal: Array) -> tuple[Array, None]:
-        along = jnp.sum(q * normal[None], axis=1) / jnp.sum(normal**2)
-        return q - 2 * along[:, None] * normal[None], None
-
-    mirrored, _ = jax.lax.scan(reflect, jnp.eye(dim), normals)
-    return mirrored * jax.random.rademacher(sign_key, (dim,), mirrored.dtype)[None]
-
-
-def _rotate(x: Array, rotation: Array) -> Array:
-    return jnp.matmul(x, rotation, precision=jax.lax.Precision.HIGHEST)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax.correlation import bootstrapped_correlations, cca, permutation_test, variate_correlations, variates
-from mmjax.correlation._nulls import random_order
+from mmjax.correlation import _nulls, bootstrapped_correlations, cca, permutation_test, variate_correlations, variates
+from mmjax.correlation._nulls import random_order, spectral_norm
 from tests.correlation.data import exact_views
 
 
@@ -92,6 +92,34 @@ def test_orders_are_equally_likely():
     orders = jax.vmap(lambda key: random_order(key, 4))(jax.random.split(jax.random.key(1), 24_000))
     counts = np.unique(np.asarray(orders) @ [64, 16, 4, 1], return_counts=True)[1]
     assert len(counts) == 24 and np.sum((counts - 1000) ** 2 / 1000) < 57
+
+
+def test_orders_of_a_law_of_one_leave_the_data_alone(monkeypatch):
+    """The order that is undone and the one that follows cancel: p-values hold for any law, and here say nothing."""
+    monkeypatch.setattr(_nulls, "random_order", lambda key, n: jnp.roll(jnp.arange(n)[::-1], 7))
+    x, y = (z[0] for z in data_sets(jax.random.key(5), 1))
+    found = permutation_test(jax.random.key(0), x, y, 1, num_permutations=3)
+    np.testing.assert_allclose(found.null, jnp.tile(found.correlations, (3, 1)), rtol=1e-5)
+    assert found.p_values == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 2), (33, 40)])
+def test_spectral_norms(shape, float64):
+    matrices = np.random.default_rng(0).normal(size=(20, *shape))
+    norms = jax.jit(jax.vmap(spectral_norm))(matrices)
+    np.testing.assert_allclose(norms, np.linalg.norm(matrices, ord=2, axis=(1, 2)), rtol=1e-14)
+
+
+def test_spectral_norms_of_nothing_and_nan():
+    assert spectral_norm(jnp.zeros((4, 3))) == 0
+    norms = jax.vmap(spectral_norm)(jnp.stack([jnp.full((3, 3), jnp.nan), 2 * jnp.eye(3)]))
+    np.testing.assert_allclose(norms, [jnp.nan, 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("platform", "tridiagonal"), [("cpu", True), ("cuda", False), ("tpu", False)])
+def test_spectral_norms_are_bisected_on_a_cpu_only(platform, tridiagonal):
+    found = jax.export.export(jax.jit(jax.vmap(spectral_norm)), platforms=[platform])(jnp.ones((2, 4, 4)))
+    assert ("sytrd" in found.mlir_module()) is tridiagonal
 
 
 def test_what_cannot_be_tested_is_refused():

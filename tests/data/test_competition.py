@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmjax.data import CompetitionTask, competition_accuracy, competition_data, competition_table
-from mmjax.data._competition import SIGN_RATIO, _hide, _random_rotation
+from mmjax.data._competition import SIGN_RATIO, _hide
+from mmjax.data._rotation import random_rotation
 from mmjax.information import marginal, mutual_information
 from mmjax.pid import broja
 
@@ -160,7 +161,7 @@ def test_a_bit_is_seen_by_all_its_coordinates_together_and_by_no_fewer():
 
 def test_a_rotation_keeps_distances_and_is_uniform():
     keys = jax.random.split(jax.random.key(0), 2000)
-    rotations = np.asarray(jax.vmap(lambda key: _random_rotation(key, dim=3))(keys))
+    rotations = np.asarray(jax.vmap(lambda key: random_rotation(key, dim=3))(keys))
     np.testing.assert_allclose(rotations @ rotations.transpose(0, 2, 1), np.eye(3)[None].repeat(2000, 0), atol=1e-5)
     # Entries of a uniform orthogonal 3x3 matrix are uniform in [-1, 1]: mean 0, E q^2 = 1/3, E q^4 = 1/5.
     np.testing.assert_allclose(rotations.mean(0), 0, atol=0.06)

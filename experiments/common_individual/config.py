@@ -1,0 +1,45 @@
+"""Experiments, common and individual: the configuration."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal, get_args
+
+Setting = Literal["weak common", "strong common", "three views", "nonlinear", "images", "digits"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to split, and how often."""
+
+    settings: tuple[Setting, ...] = get_args(Setting)
+    """Generated data and digits; see above."""
+    data: Path | None = None
+    """A data file of two views or more, in the place of the settings."""
+    modalities: tuple[str, ...] = ()
+    """Of the data file; none: all of them."""
+    num_seeds: int = 1
+    """Repetitions of generated data, each drawn anew."""
+    thorough: bool = False
+    """Also two-stage training, all samples a step, and all penalties of what is left nonlinearly."""
+    num_common: int | None = None
+    """Common components of digits and files; None: as many as the permutation test finds, at least 1, at most 10."""
+    num_individual: int = 5
+    """Individual components of digits and files."""
+    num_permutations: int = 999
+    """Of the test; the smallest p-value is 1 / (permutations + 1)."""
+    seed: int = 0
+    """Seed of data and training."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name in ("num_seeds", "num_individual", "num_permutations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.seed < 0 or (self.num_common is not None and self.num_common < 1):
+            raise ValueError(f"seed must not be negative, num_common at least 1; got {self.seed}, {self.num_common}")
+        if self.modalities and self.data is None:
+            raise ValueError("modalities are those of a data file; give one by --data")
+        if len(set(self.modalities)) == 1 or len(set(self.modalities)) < len(self.modalities):
+            raise ValueError(f"modalities must be two or more, each once; got {' '.join(self.modalities)}")
+        if not self.settings:
+            raise ValueError(f"settings must be one or more of {', '.join(get_args(Setting))}")

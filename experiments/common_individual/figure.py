@@ -1,0 +1,118 @@
+"""Experiments, common and individual: the picture: where scores of images come from, and what can be read off."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.common_individual.config import Config
+from experiments.common_individual.maps import NUM_IMAGES
+from experiments.common_individual.tables import READ_OFF
+from experiments.harness import Row, Rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+_BLUE, _ORANGE, _GREY = "#1f5fa8", "#e08a1e", "#8a8a8a"
+_COLOURS = (_BLUE, "#b9cfe8", "#f3d3a4", _ORANGE)
+"""Of the four read-offs: what should be large is dark."""
+
+
+def figure(config: Config, rows: Rows) -> "Figure":
+    """Draw maps of images, read-offs of known factors, and spectra of real data, as far as they were run."""
+    from matplotlib.figure import Figure
+
+    with_maps = [row for row in rows if "maps" in row]
+    of_factors = [row for row in rows if "C to z, cosines" in row]
+    real = [row for row in rows if "p-values" in row]
+    heights = [5.6] * bool(with_maps) + [4.6] * bool(of_factors) + [3.4] * bool(real)
+    made = Figure(figsize=(13, sum(heights)), layout="constrained")
+    parts = iter(made.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    if with_maps:
+        _draw_maps(next(parts), with_maps[0])
+    if of_factors:
+        _draw_read_off(next(parts), of_factors)
+    if real:
+        _draw_spectra(next(parts), real)
+    return made
+
+
+def _draw_maps(part: "SubFigure", row: Row) -> None:
+    """Draw images of both views above where the common and the individual score of each come from."""
+    views, regions = row["maps"]["views"], np.asarray(row["maps"]["region"])
+    count = len(views[0]["image"])
+    grid = part.subplots(3, 2 * (count + 1))
+    for k, view in enumerate(views):
+        shares = {name: row[f"{name} in region"][k] for name in ("common", "individual")}
+        for i in range(count + 1):
+            column = grid[:, k * (count + 1) + i]
+            mean = i == count
+            _picture(column[0], None if mean else view["image"][i], regions[k], "gray")
+            for axes, name in zip(column[1:], shares, strict=True):
+                _picture(axes, view[f"mean {name}"] if mean else view[name][i], regions[k], "magma")
+            if mean:
+                column[1].set_title(f"mean of {NUM_IMAGES}", fontsize=10)
+            if i == 0:
+                for axes, text in zip(column, (f"view {k + 1}", "common", "individual"), strict=True):
+                    axes.set_ylabel(text if axes is column[0] else f"{text}\n{shares[text]:.0%} in box", fontsize=10)
+    part.suptitle(
+        "Squared gradients of common and individual scores (box: the glyph that both views share, 12 % of an image)"
+    )
+
+
+def _picture(axes: "Axes", pixels: Any, region: np.ndarray, colours: str) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    if pixels is None:
+        axes.axis("off")
+        return
+    image = np.asarray(pixels)
+    limits = {"vmin": -1, "vmax": 1} if colours == "gray" else {"vmin": 0, "vmax": float(np.quantile(image, 0.99))}
+    axes.imshow(image, cmap=colours, **limits)
+    rows, columns = np.nonzero(region)
+    corners = (columns.min() - 0.5, rows.min() - 0.5)
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle(
+            corners, float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1, fill=False, edgecolor="#35c6e6", linewidth=1.2
+        )
+    )
+
+
+def _draw_read_off(part: "SubFigure", rows: Rows) -> None:
+    """Draw what is read off common and individual variates, by random cosines, one axes a setting."""
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
+    grid = part.subplots(1, len(settings), sharey=True, squeeze=False)[0]
+    for axes, setting in zip(grid, settings, strict=True):
+        chosen = [row for row in rows if row["setting"] == setting]
+        systems = list(dict.fromkeys(row["system"] for row in chosen))
+        for i, name in enumerate(READ_OFF):
+            values = [
+                np.mean([row[f"{name}, cosines"] for row in chosen if row["system"] == system]) for system in systems
+            ]
+            axes.bar(
+                np.arange(len(systems)) + (i - 1.5) / 5, np.maximum(values, 0), 0.19, color=_COLOURS[i], label=name
+            )
+        axes.set_xticks(range(len(systems)), systems, rotation=40, ha="right", fontsize=8)
+        axes.set_title(setting, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0].set_ylabel("share of variance predicted")
+    part.legend(*grid[0].get_legend_handles_labels(), frameon=False, loc="outside lower left", ncols=4)
+    part.suptitle("Factors read off common (C) and individual (I) variates: z is shared, u is not")
+
+
+def _draw_spectra(part: "SubFigure", rows: Rows) -> None:
+    """Draw canonical correlations on the samples of the fit and on others, and which are beyond chance."""
+    grid = part.subplots(1, len(rows), squeeze=False)[0]
+    for axes, row in zip(grid, rows, strict=True):
+        numbers = np.arange(1, len(row["correlations"]) + 1)
+        real = np.asarray(row["p-values"]) <= 0.05
+        axes.bar(numbers, row["correlations"], color=np.where(real, _BLUE, _GREY), width=0.7)
+        axes.plot(numbers, row["held out"], "o", color=_ORANGE, label="held out")
+        axes.set_xticks(numbers)
+        axes.set_xlabel("component (grey: not beyond chance)")
+        axes.set_ylabel("correlation")
+        axes.set_title(f"Canonical correlations of {row['setting']}: {' and '.join(row['views'][:2])}", fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
