@@ -1,9 +1,11 @@
 """Experiments, common and individual: penalties of what individual representations tell about common ones nonlinearly.
 
 Uncorrelated is not independent. Each penalty is a measure of dependence between the individual representation of a view
-and the common ones of all views, which it does not move. All are compositions of ours.
+and the common ones of all views, which it does not move. All are compositions of ours. Equal penalties are the same
+object, so that training with them is compiled once.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,11 +52,13 @@ class Penalty:
         return self.weight * sum(pairs, jnp.zeros(()))
 
 
+@functools.cache
 def quadratic(weight: float = 1.0) -> Penalty:
     """Decorrelate from products of two common components, as well as from the components."""
     return Penalty(lambda _, key, i, c: _correlation(i, _with_products(c)), weight)
 
 
+@functools.cache
 def random_features(weight: float = 1.0) -> Penalty:
     """Decorrelate random cosines of the individual representation from random cosines of the common one."""
 
@@ -65,6 +69,7 @@ def random_features(weight: float = 1.0) -> Penalty:
     return Penalty(pair, weight)
 
 
+@functools.cache
 def independence(weight: float = 1.0) -> Penalty:
     """Minimise the Hilbert-Schmidt independence criterion (Gaussian kernels), over its values of each with itself."""
 
@@ -76,6 +81,7 @@ def independence(weight: float = 1.0) -> Penalty:
     return Penalty(pair, weight)
 
 
+@functools.cache
 def adversary(weight: float = 1.0) -> Penalty:
     """Minimise what a network explains of the common representation, which is trained to explain as much as it can."""
 

@@ -1,6 +1,7 @@
 """Experiments, common and individual: data without known factors: which correlations are real, what parts tell."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,8 +17,6 @@ from mmjax.data import Splits, digits_halves, load_npz, only, splits_of, standar
 
 LEVEL = 0.05
 MOST_COMPONENTS = 10
-LEAST_CLASS = 2
-"""Labelled samples of a class in train that a probe needs."""
 
 
 def loaded(config: Config) -> Splits:
@@ -55,7 +54,7 @@ def describe(config: Config, splits: Splits) -> Row:
     test = permutation_test(key, case.train[0], case.train[1], shown, num_permutations=config.num_permutations)
     found = int(np.sum(np.asarray(test.p_values) <= LEVEL))
     num_common = min(config.num_common or max(1, found), shown)
-    num_individual = min(config.num_individual, min(sizes) - num_common)
+    num_individual = [min(config.num_individual, size - num_common) for size in sizes]
     held_out = variate_correlations(_parts(case, shown, 1)[1][0])
     row: Row = {
         "setting": name,
@@ -70,12 +69,12 @@ def describe(config: Config, splits: Splits) -> Row:
     return row | _class_probes(case, num_common, num_individual)
 
 
-def _parts(case: Case, num_common: int, num_individual: int) -> tuple[Any, Any]:
+def _parts(case: Case, num_common: int, num_individual: int | Sequence[int]) -> tuple[Any, Any]:
     fit = closed_form(num_common, num_individual)(jax.random.key(0), case.train)
     return fit.variates(case.train), fit.variates(case.test)
 
 
-def _class_probes(case: Case, num_common: int, num_individual: int) -> dict[str, Any]:
+def _class_probes(case: Case, num_common: int, num_individual: Sequence[int]) -> dict[str, Any]:
     """Return the accuracy from features, common variates, individual ones, and both, a number a view."""
     assert case.common is not None
     target = case.common

@@ -26,7 +26,7 @@ System = Callable[[Array, tuple[Array, ...]], Fitted]
 """From a key and features of all views to a fitted system."""
 
 
-def closed_form(num_common: int, num_individual: int) -> System:
+def closed_form(num_common: int, num_individual: int | Sequence[int]) -> System:
     """Return the closed form of linear heads."""
 
     def fit(key: Array, features: tuple[Array, ...]) -> Fitted:

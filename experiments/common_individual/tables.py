@@ -100,8 +100,8 @@ def _class_table(row: Row) -> Table:
         [{"view": view} | {part: row[part][k] for part in parts} for k, view in enumerate(row["views"])]
     )
     note = (
-        f"Test accuracy of logistic regression; the largest class: {row['chance']:.4f}. {row['num_common']} common and "
-        f"{row['num_individual']} individual components."
+        f"Test accuracy of logistic regression; the largest class: {row['chance']:.4f}. {row['num_common']} common "
+        f"components; individual ones: {', '.join(map(str, row['num_individual']))}."
     )
     return Table(f"What common and individual parts of {row['setting']} tell of the class", frame, note)
 
