@@ -11,12 +11,15 @@ from jax import Array
 from numpy.typing import NDArray
 
 from experiments.common_individual.config import Setting
+from experiments.harness import UserError
 from mmjax import models
 from mmjax.data import FactorViews, GlyphImages, Splits, glyph_images, linear_views, nonlinear_views
 
 NUM_TRAIN, NUM_TEST = 4000, 2000
 NUM_FEATURES, NUM_FITTED = 64, 700
 """Principal components of an extractor's outputs, and images that they are fitted to."""
+LEAST_RANK = 2
+"""Of a view: one common and one individual component."""
 WEAK, STRONG = {"common_scale": 1.0, "individual_scale": 1.5}, {"common_scale": 1.5, "individual_scale": 1.0}
 
 
@@ -27,7 +30,7 @@ class Case(NamedTuple):
     """(n, p_k)."""
     test: tuple[Array, ...]
     common: tuple[NDArray[np.generic], NDArray[np.generic]] | None
-    """What all views share, of train and test: factors (n, d), or classes (n,)."""
+    """What all views share, of train and test: factors (n, d), or classes (n,), -1 where a file has none."""
     individual: tuple[tuple[NDArray[np.generic], ...], tuple[NDArray[np.generic], ...]] | None
     """Factors of each view alone (n, d), of train and test."""
 
@@ -78,12 +81,15 @@ def file_case(splits: Splits) -> Case:
     def components(name: str) -> tuple[Array, Array]:
         flat = [np.asarray(part.modalities[name]).reshape(len(part.label), -1) for part in (splits.train, splits.test)]
         rank = int(np.linalg.matrix_rank(flat[0] - flat[0].mean(axis=0)))
+        if rank < LEAST_RANK:
+            raise UserError(f"{name}: needs {LEAST_RANK} features or more that vary, none a copy; got {rank}")
         fit = PCA(min(NUM_FEATURES, rank), svd_solver="full").fit(flat[0])
         train, test = (jnp.asarray(fit.transform(x), jnp.float32) for x in flat)
         return train, test
 
     train, test = zip(*map(components, splits.train.modalities), strict=True)
-    return Case(train, test, (np.asarray(splits.train.label), np.asarray(splits.test.label)), None)
+    labels = [np.where(np.asarray(part.weight) > 0, np.asarray(part.label), -1) for part in (splits.train, splits.test)]
+    return Case(train, test, (labels[0], labels[1]), None)
 
 
 def _cut(drawn: FactorViews) -> Case:

@@ -1,6 +1,7 @@
 """Experiments, common and individual: what each system makes of a case, as rows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -39,8 +40,8 @@ def _linear_systems(thorough: bool) -> dict[str, System]:
         "PCA": principal_components(3, 3),
     }
     more = {
-        "linear heads, two stages": trained(_with(LINEAR, stages=True)),
-        "linear heads, all samples a step": trained(_with(LINEAR, batch_size=10**6)),
+        "linear heads, two stages": trained(replace(LINEAR, stages=True)),
+        "linear heads, all samples a step": trained(replace(LINEAR, batch_size=10**6)),
     }
     return systems | more if thorough else systems
 
@@ -49,20 +50,20 @@ def _nonlinear_systems(thorough: bool) -> dict[str, System]:
     systems = {
         "linear heads": trained(Heads(2, 2, learning_rate=2e-2, num_steps=1000)),
         "heads": trained(NONLINEAR),
-        "heads, adversary": trained(_with(NONLINEAR, penalty=leakage.adversary())),
+        "heads, adversary": trained(replace(NONLINEAR, penalty=leakage.adversary())),
     }
     more = {
-        "heads, cosines": trained(_with(NONLINEAR, penalty=leakage.random_features(10.0))),
-        "heads, independence": trained(_with(NONLINEAR, penalty=leakage.independence(10.0))),
-        "heads, products": trained(_with(NONLINEAR, penalty=leakage.quadratic())),
-        "heads, two stages": trained(_with(NONLINEAR, stages=True)),
+        "heads, cosines": trained(replace(NONLINEAR, penalty=leakage.random_features(10.0))),
+        "heads, independence": trained(replace(NONLINEAR, penalty=leakage.independence(10.0))),
+        "heads, products": trained(replace(NONLINEAR, penalty=leakage.quadratic())),
+        "heads, two stages": trained(replace(NONLINEAR, stages=True)),
     }
     return systems | more if thorough else systems
 
 
 def _image_systems() -> dict[str, System]:
-    hidden = _with(OF_IMAGES, hidden=(64,))
-    linear = _with(OF_IMAGES, learning_rate=2e-2)
+    hidden = replace(OF_IMAGES, hidden=(64,))
+    linear = replace(OF_IMAGES, learning_rate=2e-2)
     return {"linear heads": trained(linear), "heads": trained(hidden), "heads, not trained": random_heads(hidden)}
 
 
@@ -74,7 +75,7 @@ def systems_of(setting: Setting, *, thorough: bool) -> Mapping[str, System]:
         case "images":
             return _image_systems()
         case "strong common":
-            undone = _with(LINEAR, decorrelation=0.0, residual=False)
+            undone = replace(LINEAR, decorrelation=0.0, residual=False)
             return _linear_systems(thorough) | {"linear heads, no decorrelation": trained(undone)}
         case _:
             return _linear_systems(thorough)
@@ -135,7 +136,3 @@ def _sine(x: Array, y: Array) -> float:
     """Return the sine of the largest angle between the spaces of two sets of variates."""
     smallest = float(cca(x, y, x.shape[1]).correlations[-1])
     return float(np.sqrt(max(0.0, 1 - smallest**2)))
-
-
-def _with(heads: Heads, **changes: Any) -> Heads:
-    return heads.__class__(**{**vars(heads), **changes})

@@ -75,9 +75,10 @@ def _parts(case: Case, num_common: int, num_individual: int | Sequence[int]) -> 
 
 
 def _class_probes(case: Case, num_common: int, num_individual: Sequence[int]) -> dict[str, Any]:
-    """Return the accuracy from features, common variates, individual ones, and both, a number a view."""
+    """Return the accuracy from features, common variates, individual ones, and both, of labelled samples, a view."""
     assert case.common is not None
-    target = case.common
+    labelled = [np.asarray(label, int) >= 0 for label in case.common]
+    target = case.common[0][labelled[0]], case.common[1][labelled[1]]
     (common, individual), (common_test, individual_test) = _parts(case, num_common, num_individual)
     found: dict[str, Any] = {"chance": float(np.mean(target[1] == np.bincount(target[0]).argmax()))}
     sets = {
@@ -91,5 +92,7 @@ def _class_probes(case: Case, num_common: int, num_individual: Sequence[int]) ->
     }
     predict = functools.partial(score, target=target)
     for name, (train, test) in sets.items():
-        found[name] = [predict((np.asarray(x), np.asarray(y))) for x, y in zip(train, test, strict=True)]
+        found[name] = [
+            predict((np.asarray(x)[labelled[0]], np.asarray(y)[labelled[1]])) for x, y in zip(train, test, strict=True)
+        ]
     return found

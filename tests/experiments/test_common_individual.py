@@ -155,7 +155,7 @@ def file(tmp_path):
         shared = rng.normal(size=(num_samples, 2))
         arrays = {name: np.c_[shared, rng.normal(size=(num_samples, 3))] @ rng.normal(size=(5, 5)) for name in views}
         path = tmp_path / "data.npz"
-        np.savez(path, label=(shared[:, 0] > 0).astype(int), **arrays | more)
+        np.savez(path, **{"label": (shared[:, 0] > 0).astype(int)} | arrays | more)
         return path
 
     return write
@@ -174,11 +174,21 @@ def test_a_file_gives_its_spectrum_and_probes(file, tmp_path):
     assert set(pd.read_csv(out / "table.csv")["table"]) == {table.name for table in made}
 
 
+def test_samples_without_a_label_are_split_and_not_probed(file, tmp_path):
+    classes = np.random.default_rng(1).integers(0, 2, 200)
+    path = file(label=np.where(np.arange(200) % 4 == 0, -1, classes))
+    spectrum, probes = harness.run(EXPERIMENT, Config(data=path, num_permutations=9), tmp_path / "out")
+    assert len(spectrum.frame) == 4
+    assert np.all(probes.frame["all features"] < 0.8)  # taken for a class, they would be one more to get right
+    assert "largest class: 0.5" in probes.note or "largest class: 0.4" in probes.note
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         ({"views": ("image",)}, "needs two modalities or more; got image"),
         ({"mask_image": np.r_[0, np.ones(199)]}, "some samples lack image"),
+        ({"image": np.random.default_rng(0).normal(size=(200, 1))}, "image: needs 2 features or more that vary"),
         ({"num_samples": 12}, "training samples are too few for views of"),
     ],
 )
