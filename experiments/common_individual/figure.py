@@ -1,5 +1,6 @@
 """Experiments, common and individual: the picture: where scores of images come from, and what can be read off."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +23,14 @@ def figure(config: Config, rows: Rows) -> "Figure":
     """Draw maps of images, read-offs of known factors, and spectra of real data, as far as they were run."""
     from matplotlib.figure import Figure
 
-    with_maps = [row for row in rows if "maps" in row]
+    with_maps = {row["system"]: row for row in rows if "maps" in row}
     of_factors = [row for row in rows if "C to z, cosines" in row]
     real = [row for row in rows if "p-values" in row]
-    heights = [5.6] * bool(with_maps) + [4.6] * bool(of_factors) + [3.4] * bool(real)
+    heights = [7.2] * bool(with_maps) + [4.6] * bool(of_factors) + [3.4] * bool(real)
     made = Figure(figsize=(13, sum(heights)), layout="constrained")
     parts = iter(made.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     if with_maps:
-        _draw_maps(next(parts), with_maps[0])
+        _draw_maps(next(parts), with_maps["heads"], with_maps["heads, not trained"])
     if of_factors:
         _draw_read_off(next(parts), of_factors)
     if real:
@@ -37,27 +38,31 @@ def figure(config: Config, rows: Rows) -> "Figure":
     return made
 
 
-def _draw_maps(part: "SubFigure", row: Row) -> None:
-    """Draw images of both views above where the common and the individual score of each come from."""
-    views, regions = row["maps"]["views"], np.asarray(row["maps"]["region"])
-    count = len(views[0]["image"])
-    grid = part.subplots(3, 2 * (count + 1))
-    for k, view in enumerate(views):
-        shares = {name: row[f"{name} in region"][k] for name in ("common", "individual")}
-        for i in range(count + 1):
-            column = grid[:, k * (count + 1) + i]
-            mean = i == count
-            _picture(column[0], None if mean else view["image"][i], regions[k], "gray")
-            for axes, name in zip(column[1:], shares, strict=True):
-                _picture(axes, view[f"mean {name}"] if mean else view[name][i], regions[k], "magma")
-            if mean:
-                column[1].set_title(f"mean of {NUM_IMAGES}", fontsize=10)
-            if i == 0:
-                for axes, text in zip(column, (f"view {k + 1}", "common", "individual"), strict=True):
-                    axes.set_ylabel(text if axes is column[0] else f"{text}\n{shares[text]:.0%} in box", fontsize=10)
+def _draw_maps(part: "SubFigure", trained: Row, control: Row) -> None:
+    """Draw images of both views above where scores come from: of trained heads, and the common one of random heads."""
+    regions = np.asarray(trained["maps"]["region"])
+    count = len(trained["maps"]["views"][0]["image"])
+    grid = part.subplots(4, 2 * (count + 1))
+    lines = (("common", trained, ""), ("individual", trained, ""), ("common", control, ",\nnot trained"))
+    for k, view in enumerate(trained["maps"]["views"]):
+        block = grid[:, k * (count + 1) : (k + 1) * (count + 1)]
+        _line(block[0], [*view["image"], None], f"view {k + 1}", regions[k], "gray")
+        for axes, (score, row, said) in zip(block[1:], lines, strict=True):
+            maps, share = row["maps"]["views"][k], row[f"{score} in region"][k]
+            text = f"{score}{said}\n{share:.0%} in box"
+            _line(axes, [*maps[score], maps[f"mean {score}"]], text, regions[k], "magma")
+        swapped = trained["common in the other view's region"][k]
+        _box(block[1, -1], regions[1 - k], linestyle=":")
+        block[1, -1].set_title(f"mean of {NUM_IMAGES}; {swapped:.0%} in\nthe other view's box", fontsize=9)
     part.suptitle(
         "Squared gradients of common and individual scores (box: the glyph that both views share, 12 % of an image)"
     )
+
+
+def _line(line: np.ndarray, pictures: Sequence[Any], text: str, region: np.ndarray, colours: str) -> None:
+    line[0].set_ylabel(text, fontsize=10)
+    for axes, pixels in zip(line, pictures, strict=True):
+        _picture(axes, pixels, region, colours)
 
 
 def _picture(axes: "Axes", pixels: Any, region: np.ndarray, colours: str) -> None:
@@ -69,15 +74,15 @@ def _picture(axes: "Axes", pixels: Any, region: np.ndarray, colours: str) -> Non
     image = np.asarray(pixels)
     limits = {"vmin": -1, "vmax": 1} if colours == "gray" else {"vmin": 0, "vmax": float(np.quantile(image, 0.99))}
     axes.imshow(image, cmap=colours, **limits)
-    rows, columns = np.nonzero(region)
-    corners = (columns.min() - 0.5, rows.min() - 0.5)
+    _box(axes, region)
+
+
+def _box(axes: "Axes", region: np.ndarray, linestyle: str = "-") -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(
-        Rectangle(
-            corners, float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1, fill=False, edgecolor="#35c6e6", linewidth=1.2
-        )
-    )
+    rows, columns = np.nonzero(region)
+    corner, sizes = (columns.min() - 0.5, rows.min() - 0.5), (float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1)
+    axes.add_patch(Rectangle(corner, *sizes, fill=False, edgecolor="#35c6e6", linewidth=1.2, linestyle=linestyle))
 
 
 def _draw_read_off(part: "SubFigure", rows: Rows) -> None:

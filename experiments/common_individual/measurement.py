@@ -29,6 +29,8 @@ from mmjax.correlation import cca, variate_correlations
 
 LINEAR = Heads(3, 3, ridge=1e-5, learning_rate=2e-2)
 NONLINEAR = Heads(2, 2, hidden=(64, 64), num_steps=1000)
+SHOWN = ("heads", "heads, not trained")
+"""Systems whose maps are in the figure."""
 OF_IMAGES = Heads(7, 4, num_steps=800, weight_decay=1e-3)
 
 
@@ -107,7 +109,7 @@ def measure(setting: Setting, seed: int, *, thorough: bool, with_maps: bool) -> 
             row |= _beside(case, fit, fitted["closed form"])
         if images is not None:
             row |= gradient_shares(images, fit)
-            if with_maps and name == "heads":
+            if with_maps and name in SHOWN:
                 row["maps"] = shown(images, fit)
         rows.append(row)
     return rows

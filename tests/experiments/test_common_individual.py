@@ -8,6 +8,7 @@ from experiments import harness
 from experiments.common_individual import leakage
 from experiments.common_individual.__main__ import EXPERIMENT, PRESETS, items
 from experiments.common_individual.config import Config
+from experiments.common_individual.figure import figure
 from experiments.common_individual.heads import Heads, representations, train
 from experiments.common_individual.maps import share_inside
 from experiments.common_individual.probes import score
@@ -139,6 +140,25 @@ def test_demands_are_judged_by_the_worst_number():
     assert frame.loc["C to z", "met"] == "no"
     assert frame.loc["C to z", "worst"] == 0.83
     assert frame.loc["C to u", "met"] == "yes"
+
+
+def test_the_figure_of_images_says_where_scores_come_from():
+    pixels = np.random.default_rng(0).random((4, 20, 20))
+    region = np.zeros((2, 20, 20), bool)
+    region[0, 2:9, 3:10] = region[1, 10:17, 9:16] = True
+    maps = {"image": pixels[:3], "common": pixels[:3], "individual": pixels[:3]}
+    maps |= {"mean common": pixels[3], "mean individual": pixels[3]}
+    shares = {"common in region": [0.87, 0.88], "individual in region": [0.07, 0.06]}
+    shares["common in the other view's region"] = [0.01, 0.02]
+    rows = [
+        rows_of("images", system, maps={"views": [maps, maps], "region": region.tolist()}, **shares)
+        for system in ("heads", "heads, not trained")
+    ]
+    part = figure(Config(), rows).subfigs[0]
+    labels = [axes.get_ylabel() for axes in part.axes]
+    assert [text for text in labels if text][:4] == ["view 1", "view 2", "common\n87% in box", "common\n88% in box"]
+    assert "common,\nnot trained\n87% in box" in labels
+    assert any("2% in\nthe other view's box" in axes.get_title() for axes in part.axes)
 
 
 def test_every_demand_is_of_a_system_that_is_run():
