@@ -11,7 +11,7 @@ Individual variates are white and uncorrelated with common ones, but not indepen
 random cosines read 5 to 12 % of what is shared off individual variates of heads that were trained by correlation alone,
 and at most 3 % with a penalty of random cosines, of the Hilbert-Schmidt criterion, or by an adversary.
 
-Takes about three minutes on two CPU cores; --preset full (three seeds, all systems) about fifteen.
+Takes about three minutes on two CPU cores; --preset full (three seeds, all systems) about eleven.
 """
 
 import functools

@@ -7,6 +7,10 @@ from typing import Literal, get_args
 Setting = Literal["weak common", "strong common", "three views", "nonlinear", "images", "digits"]
 
 
+LEVEL = 0.05
+"""Of the permutation test."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """What to split, and how often."""
@@ -22,9 +26,10 @@ class Config:
     thorough: bool = False
     """Also two-stage training, all samples a step, and all penalties of what is left nonlinearly."""
     num_common: int | None = None
-    """Common components of digits and files; None: as many as the permutation test finds, at least 1, at most 10."""
+    """Common components of digits and files; None: as many as the permutation test finds in every pair of views, at
+    least 1, at most 10."""
     num_individual: int = 5
-    """Individual components of digits and files."""
+    """Individual components of digits and files, at most: fewer where a view has fewer."""
     num_permutations: int = 999
     """Of the test; the smallest p-value is 1 / (permutations + 1)."""
     seed: int = 0
@@ -32,9 +37,13 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name in ("num_seeds", "num_individual", "num_permutations"):
+        for name in ("num_seeds", "num_individual"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.num_permutations < 1 / LEVEL - 1:
+            raise ValueError(
+                f"num_permutations must be at least 19 for p-values of {LEVEL}; got {self.num_permutations}"
+            )
         if self.seed < 0 or (self.num_common is not None and self.num_common < 1):
             raise ValueError(f"seed must not be negative, num_common at least 1; got {self.seed}, {self.num_common}")
         if self.modalities and self.data is None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.common_individual.config import Config
+from experiments.common_individual.config import LEVEL, Config
 from experiments.common_individual.maps import NUM_IMAGES
 from experiments.common_individual.tables import READ_OFF
 from experiments.harness import Row, Rows
@@ -108,16 +108,20 @@ def _draw_read_off(part: "SubFigure", rows: Rows) -> None:
 
 
 def _draw_spectra(part: "SubFigure", rows: Rows) -> None:
-    """Draw canonical correlations on the samples of the fit and on others, and which are beyond chance."""
-    grid = part.subplots(1, len(rows), squeeze=False)[0]
-    for axes, row in zip(grid, rows, strict=True):
-        numbers = np.arange(1, len(row["correlations"]) + 1)
-        real = np.asarray(row["p-values"]) <= 0.05
-        axes.bar(numbers, row["correlations"], color=np.where(real, _BLUE, _GREY), width=0.7)
-        axes.plot(numbers, row["held out"], "o", color=_ORANGE, label="held out")
-        axes.set_xticks(numbers)
-        axes.set_xlabel("component (grey: not beyond chance)")
-        axes.set_ylabel("correlation")
-        axes.set_title(f"Canonical correlations of {row['setting']}: {' and '.join(row['views'][:2])}", fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+    """Draw canonical correlations of pairs of views on the samples of the fit and on others; filled: beyond chance."""
+    axes = part.subplots()
+    for row in rows:
+        numbers, correlations = np.arange(1, len(row["correlations"]) + 1), np.asarray(row["correlations"])
+        (line,) = axes.plot(numbers, correlations, label=row["views"])
+        real = np.asarray(row["p-values"]) <= LEVEL
+        colour = line.get_color()
+        axes.scatter(numbers, correlations, c=[colour if beyond else "white" for beyond in real], edgecolors=[colour])
+        axes.plot(numbers, row["held out"], ":", color=colour)
+    axes.set_xticks(range(1, 1 + max(len(row["correlations"]) for row in rows)))
+    axes.set_xlabel("component")
+    axes.set_ylabel("correlation")
+    axes.set_title(
+        f"Canonical correlations of {rows[0]['setting']} (filled: beyond chance; dotted: held out)", fontsize=10
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

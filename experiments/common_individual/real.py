@@ -1,6 +1,7 @@
 """Experiments, common and individual: data without known factors: which correlations are real, what parts tell."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,15 +9,15 @@ import jax
 import numpy as np
 
 from experiments.common_individual.cases import Case, file_case
-from experiments.common_individual.config import Config
+from experiments.common_individual.config import LEVEL, Config
 from experiments.common_individual.probes import score
 from experiments.common_individual.systems import closed_form
-from experiments.harness import Row, UserError, input_errors
-from mmjax.correlation import permutation_test, variate_correlations
+from experiments.harness import Row, Rows, UserError, input_errors
+from mmjax.correlation import cca, permutation_test, variate_correlations, variates
 from mmjax.data import Splits, digits_halves, load_npz, only, splits_of, standardised
 
-LEVEL = 0.05
 MOST_COMPONENTS = 10
+"""Of a pair of views that are tested."""
 
 
 def loaded(config: Config) -> Splits:
@@ -38,10 +39,10 @@ def loaded(config: Config) -> Splits:
         return standardised(splits_of(data, key=key))
 
 
-def describe(config: Config, splits: Splits) -> Row:
-    """Return the spectrum with its test, and what common and individual parts tell of the class."""
+def describe(config: Config, splits: Splits) -> Rows:
+    """Return each pair of views' spectrum with its test, and what common and individual parts tell of the class."""
     name = "digits" if config.data is None else config.data.stem
-    case = file_case(splits)
+    case, views = file_case(splits), list(splits.train.modalities)
     sizes = [z.shape[1] for z in case.train]
     num_samples = case.train[0].shape[0]
     if num_samples <= sum(sizes):
@@ -49,24 +50,33 @@ def describe(config: Config, splits: Splits) -> Row:
             f"{name}: {num_samples} training samples are too few for views of {' and '.join(map(str, sizes))} "
             "features; give more samples or fewer features"
         )
-    shown = min(MOST_COMPONENTS, *(size - 1 for size in sizes))
-    key = jax.random.fold_in(jax.random.key(config.seed), 3)
-    test = permutation_test(key, case.train[0], case.train[1], shown, num_permutations=config.num_permutations)
-    found = int(np.sum(np.asarray(test.p_values) <= LEVEL))
-    num_common = min(config.num_common or max(1, found), shown)
+    pairs = [_spectrum(config, case, pair) for pair in itertools.combinations(range(len(views)), 2)]
+    spectra = [{"setting": name, "views": f"{views[i]}, {views[j]}", **row} for (i, j), row in pairs]
+    num_common = _num_common(config, name, spectra, min(sizes) - 1)
     num_individual = [min(config.num_individual, size - num_common) for size in sizes]
-    held_out = variate_correlations(_parts(case, shown, 1)[1][0])
-    row: Row = {
-        "setting": name,
-        "views": list(splits.train.modalities),
-        "sizes": sizes,
-        "correlations": np.asarray(test.correlations, float).tolist(),
-        "p-values": np.asarray(test.p_values, float).tolist(),
-        "held out": np.asarray(held_out, float).tolist(),
-        "num_common": num_common,
-        "num_individual": num_individual,
-    }
-    return row | _class_probes(case, num_common, num_individual)
+    parts = {"setting": name, "views": views, "num_common": num_common, "num_individual": num_individual}
+    return [*spectra, parts | _class_probes(case, num_common, num_individual)]
+
+
+def _spectrum(config: Config, case: Case, pair: tuple[int, int]) -> tuple[tuple[int, int], Row]:
+    """Return the canonical correlations of two views, their p-values, and those of their variates in test samples."""
+    train, test = (tuple(views[k] for k in pair) for views in (case.train, case.test))
+    shown = min(MOST_COMPONENTS, *(z.shape[1] - 1 for z in train))
+    key = jax.random.fold_in(jax.random.key(config.seed), 100 * pair[0] + pair[1])
+    found = permutation_test(key, train[0], train[1], shown, num_permutations=config.num_permutations)
+    of_test = variates(cca(train[0], train[1], shown), test)
+    held_out = variate_correlations([z for z in of_test if z is not None])
+    numbers = {"correlations": found.correlations, "p-values": found.p_values, "held out": held_out}
+    return pair, {name: np.asarray(x, float).tolist() for name, x in numbers.items()}
+
+
+def _num_common(config: Config, name: str, spectra: Rows, most: int) -> int:
+    """Return the number asked for, or as many as all pairs of views have beyond chance, at least 1."""
+    if config.num_common is None:
+        return min(most, *(max(1, sum(p <= LEVEL for p in row["p-values"])) for row in spectra))
+    if config.num_common > most:
+        raise UserError(f"{name}: num_common must be at most {most}, one less than the narrowest view has features")
+    return config.num_common
 
 
 def _parts(case: Case, num_common: int, num_individual: int | Sequence[int]) -> tuple[Any, Any]:

@@ -72,5 +72,5 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("images", "heads, not trained", "common in region", False, 0.5),
     Requirement("images", "heads", "common in the other view's region", False, 0.12),
 )
-"""All set before the runs. PCA, heads without decorrelation, heads that were not trained, and regions swapped are
-controls: what is demanded of them is that they fail."""
+"""Set before the runs but for the weights of penalties, which were chosen on the first seed. PCA, heads without
+decorrelation, heads that were not trained, and regions swapped are controls: what is demanded is that they fail."""

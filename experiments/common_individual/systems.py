@@ -19,7 +19,7 @@ class Fitted(NamedTuple):
 
     variates: Variates
     correlations: Array
-    """Of the common variates (num_common,): of two views canonical correlations, of more eigenvalues of `gcca`."""
+    """Of the common variates (num_common,), for `common_energy`; of three views of the kind that the system has."""
 
 
 System = Callable[[Array, tuple[Array, ...]], Fitted]

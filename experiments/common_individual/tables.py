@@ -23,9 +23,9 @@ _OURS = (
 
 def tables(config: Config, rows: Rows) -> Sequence[Table]:
     """Return a table for each kind of data that was run."""
-    real = [row for row in rows if "p-values" in row]
-    made = [_factor_table(rows), _image_table(rows), _requirement_table(rows)]
-    return [table for table in (*made, *map(_spectrum_table, real), *map(_class_table, real)) if len(table.frame)]
+    spectra, probed = ([row for row in rows if name in row] for name in ("p-values", "num_common"))
+    made = [_factor_table(rows), _image_table(rows), _requirement_table(rows), _spectrum_table(spectra)]
+    return [table for table in (*made, *map(_class_table, probed)) if len(table.frame)]
 
 
 def _factor_table(rows: Rows) -> Table:
@@ -71,27 +71,28 @@ def _requirement_row(rows: Rows, of: Requirement) -> Row | None:
 
 
 def _gains(rows: Rows, chosen: Rows) -> np.ndarray:
-    """Return by how much correlations are larger than those of linear heads, seed by seed."""
+    """Return by how much correlations in test samples are larger than those of linear heads, seed by seed."""
     linear = {
         row["seed"]: row["sum"] for row in rows if row["setting"] == "nonlinear" and row["system"] == "linear heads"
     }
-    return np.array([row["sum"] - linear[row["seed"]] for row in chosen if row["seed"] in linear])
+    return np.array([row["sum, test"] - linear[row["seed"]] for row in chosen if row["seed"] in linear])
 
 
-def _spectrum_table(row: Row) -> Table:
-    numbers = range(1, len(row["correlations"]) + 1)
-    columns = {
-        "component": numbers,
-        "correlation": row["correlations"],
-        "p": row["p-values"],
-        "held out": row["held out"],
-    }
-    note = (
-        f"Of {row['views'][0]} and {row['views'][1]}, {row['sizes'][0]} and {row['sizes'][1]} principal components. p: "
-        "of the hypothesis that nothing is left from this component on, by permutations. Held out: correlation of the "
-        "variates in test samples, mean over pairs of views."
+def _spectrum_table(rows: Rows) -> Table:
+    frame = pd.DataFrame(
+        [
+            {"views": row["views"], "component": j + 1, "correlation": rho, "p": p, "held out": held_out}
+            for row in rows
+            for j, (rho, p, held_out) in enumerate(
+                zip(row["correlations"], row["p-values"], row["held out"], strict=True)
+            )
+        ]
     )
-    return Table(f"Canonical correlations of {row['setting']}", pd.DataFrame(columns), note)
+    note = (
+        "Of principal components of each pair of views, at most ten correlations. p: of the hypothesis that nothing is "
+        "left from this component on, by permutations. Held out: correlation of the variates in test samples."
+    )
+    return Table("Canonical correlations", frame, note)
 
 
 def _class_table(row: Row) -> Table:

@@ -13,7 +13,8 @@ class Rearrangement:
     """Give each sample the modality of another one of the batch, or its own."""
 
     donors: Callable[[Array, int], Array]
-    """`donors(key, n)`: permutations (P, n) of 0 to n - 1, row by row; sample b gets what sample donors[p, b] had."""
+    """`donors(key, n)`: permutations (P, n) of 0 to n - 1, row by row. Sample b gets what sample donors[p, b] had; of
+    more than half of the modalities, and of the second of two, by the inverse permutation (`sensitivities`)."""
 
 
 @dataclass(frozen=True)

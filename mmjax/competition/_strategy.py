@@ -50,7 +50,7 @@ class Model(Protocol):
 
     @property
     def linear(self) -> bool:
-        """Whether the logits are the sum of the pieces, but for a bias."""
+        """Whether pieces are linear in the latents, and the logits are their sum, but for a bias."""
 
     @property
     def labels(self) -> Callable[[Tree], Tree]:

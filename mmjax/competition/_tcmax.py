@@ -33,10 +33,10 @@ def tcmax(task: Task = classification, *, num_permutations: int = 32) -> Strateg
     negatives; for B = 1 it is the cross-entropy. TCMax (Yu et al. 2026, arXiv 2602.13015), for two modalities; there
     are no hyper-parameters. Negatives come from the batch itself, so it is a bound in the limit of large batches only.
 
-    A head whose first layer is a sum of maps of single modalities makes them once: pairs cost additions. Other heads
-    run on B^2 rows. Ours: for three modalities or more the tuples are too many, and `num_permutations` draws of
-    independent permutations of the batch, one a modality, stand for them; samples of weight 0 are in no tuple, which
-    counts by the product of its samples' weights, and absence is one of the values that a latent takes.
+    What each modality brings to the head by itself is made once; what they give together, of B^2 rows. Ours: for three
+    modalities or more the tuples are too many, and `num_permutations` draws of independent permutations of the batch,
+    one a modality, stand for them; samples of weight 0 are in no tuple, which counts by the product of its samples'
+    weights, and absence is one of the values that a latent takes.
 
     Args:
       task: what the label is: classes; its losses are not used.

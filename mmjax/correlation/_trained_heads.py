@@ -28,7 +28,8 @@ def canonical_heads(
     The common variates are those of `fit_common_individual` of the common representations, all of them. The individual
     ones are white and have the order of a principal component analysis of what they explain: with W the whitening of a
     view's individual representation I and E the residual of its features given its common variates, they are
-    (I - mean) W V, V the eigenvectors of W^T cov(I, E) cov(E, I) W, falling.
+    (I - mean) W V, V the eigenvectors of W^T cov(I, E) cov(E, I) W, falling. They are as uncorrelated with the common
+    ones as training has made them.
 
     The views of the result are common and individual representation of a view side by side, [C_k, I_k]:
 
@@ -43,7 +44,7 @@ def canonical_heads(
       ridge: of the common part, relative, as in `cca`.
 
     Returns:
-      the directions, 0 beyond the rank of a representation; of each variate the largest covariance with a feature is
+      the directions, 0 where a representation is constant; of each variate the largest covariance with a feature is
       positive, of common ones with a feature of the first view. `explained` is the share of the
       variance of E that the individual variates explain. Not differentiable.
 

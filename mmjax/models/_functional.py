@@ -40,7 +40,7 @@ class Model(NamedTuple):
     combine: Callable[..., Array]
     """`combine(variables, pieces, masks=None, *, key=None, train=False)`: the logits of the pieces."""
     linear: bool
-    """Whether the logits are the sum of the pieces, but for a bias."""
+    """Whether pieces are linear in the latents, and the logits are their sum, but for a bias."""
     labels: Callable[[Any], Any]
     """`labels(params)`: a tree of strings of the structure of `params`, as `parameter_labels`."""
 
@@ -111,10 +111,7 @@ def _functional(module: Multimodal, shapes: tuple[tuple[str, tuple[int, ...], An
         key: Array | None = None,
         train: bool = False,
     ) -> Array:
-        rngs = _streams(key)
-        return apply(
-            variables, pieces, masks, train=train, rngs=rngs, method=lambda bound, *x, **k: bound.head.combine(*x, **k)
-        )
+        return apply(variables, pieces, masks, train=train, rngs=_streams(key), method=_combine)
 
     in_two_steps = isinstance(module.head, FusionHead)
     return Model(

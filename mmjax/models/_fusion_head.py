@@ -18,7 +18,7 @@ class FusionHead(nn.Module):
 
     num_outputs: int
     linear: ClassVar[bool] = False
-    """Whether the logits are the sum of the pieces, but for a bias."""
+    """Whether pieces are linear in the latents, and the logits are their sum, but for a bias."""
 
     def pieces(self, latents: Mapping[str, Array]) -> dict[str, Any]:
         """Return what each modality brings, modality to arrays (batch, ...), of latents that are 0 where absent."""

@@ -197,10 +197,27 @@ def test_a_file_gives_its_spectrum_and_probes(file, tmp_path):
 def test_samples_without_a_label_are_split_and_not_probed(file, tmp_path):
     classes = np.random.default_rng(1).integers(0, 2, 200)
     path = file(label=np.where(np.arange(200) % 4 == 0, -1, classes))
-    spectrum, probes = harness.run(EXPERIMENT, Config(data=path, num_permutations=9), tmp_path / "out")
+    spectrum, probes = harness.run(EXPERIMENT, Config(data=path, num_permutations=19), tmp_path / "out")
     assert len(spectrum.frame) == 4
     assert np.all(probes.frame["all features"] < 0.8)  # taken for a class, they would be one more to get right
     assert "largest class: 0.5" in probes.note or "largest class: 0.4" in probes.note
+
+
+def test_pairs_of_three_views_have_spectra_of_their_own(file, tmp_path):
+    third = np.random.default_rng(3).normal(size=(200, 4))
+    made = harness.run(EXPERIMENT, Config(data=file(third=third), num_permutations=19), tmp_path / "out")
+    frame = made[0].frame.set_index("views")
+    assert list(dict.fromkeys(frame.index)) == ["image, sound", "image, third", "sound, third"]
+    np.testing.assert_allclose(frame.loc["image, sound", ["correlation", "held out"]][:2], 1, atol=1e-4)
+    assert frame.loc["image, third", "correlation"].max() < 0.6
+    assert "1 common components" in made[1].note  # no more than chance between the third and the others
+
+
+def test_more_common_components_than_features_are_refused(file, capsys, tmp_path):
+    path = file()
+    arguments = ["--data", str(path), "--num-common", "5", "--num-permutations", "19", "--out", str(tmp_path / "out")]
+    assert harness.main(EXPERIMENT, arguments) == 2
+    assert "num_common must be at most 4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -226,6 +243,7 @@ def test_files_that_cannot_be_split_are_refused_in_one_line(file, capsys, tmp_pa
         ({"modalities": ("a", "b")}, "give one by --data"),
         ({"data": "x.npz", "modalities": ("a",)}, "two or more, each once"),
         ({"num_common": 0}, "num_common at least 1"),
+        ({"num_permutations": 18}, "at least 19"),
         ({"settings": ()}, "settings must be one or more"),
     ],
 )

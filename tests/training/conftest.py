@@ -30,8 +30,6 @@ class LinearModel(NamedTuple):
     noise: float = 0.0
     num_classes: int = 2
     modalities: tuple[str, ...] = ("a", "b")
-    partials: None = None
-    merge: None = None
 
     def init(self, key: Any) -> dict[str, Any]:
         kernels = {
