@@ -25,8 +25,8 @@ class FusionHead(nn.Module):
         return dict(latents)
 
     def combine(self, pieces: Mapping[str, Any], masks: Masks = None, *, train: bool = False) -> Array:
-        """Return the logits (batch, num_outputs) of the pieces of all modalities."""
-        raise NotImplementedError
+        """Return the logits (batch, num_outputs) of the pieces of all modalities; each head has its own."""
+        raise TypeError(f"{type(self).__name__} must define combine(pieces, masks, *, train)")
 
     def __call__(self, latents: Mapping[str, Array], masks: Masks = None, *, train: bool = False) -> Array:
         """Fuse latents (batch, d_m), any number of them unless said otherwise, into logits (batch, num_outputs)."""

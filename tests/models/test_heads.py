@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mmjax.models import AttentionFusion, ConcatMLP, FiLM, GatedFusion, LateLinear, LinearMaps, SumMLP
+from mmjax.models import AttentionFusion, ConcatMLP, FiLM, FusionHead, GatedFusion, LateLinear, LinearMaps, SumMLP
 
 HEADS = {
     "late_linear": LateLinear(3),
@@ -138,6 +138,11 @@ def test_pieces_of_absent_modalities_add_nothing(name):
     head, variables, latents = example(name)
     zeros = jax.tree.map(np.zeros_like, latents)
     assert not any(np.any(piece) for piece in head.apply(variables, zeros, method="pieces").values())
+
+
+def test_a_head_without_combine_says_what_it_lacks():
+    with pytest.raises(TypeError, match="FusionHead must define combine"):
+        FusionHead(3).init(jax.random.key(0), {"a": jnp.ones((1, 2))})
 
 
 def test_late_linear_is_its_formula():
