@@ -62,7 +62,7 @@ def canonical_heads(
     fit, weights = common_weights_of(of, *sizes, ridge=ridge)
     of_views = [jax.lax.stop_gradient(moments(view)) for view in zip(common, individual, features, strict=True)]
     signs = leading_signs(covariance(of_views[0], 2, 0) @ weights[0])
-    weights = tuple(of_view * signs[None] for of_view in weights)
+    weights = tuple(directions * signs[None] for directions in weights)
     rotations, explained = zip(*map(_ordered, of_views, weights), strict=True)
     return CommonIndividual(
         tuple(jnp.pad(a, ((0, i.shape[1]), (0, 0))) for a, i in zip(weights, individual, strict=True)),
