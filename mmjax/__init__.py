@@ -14,6 +14,7 @@ _ROOMS = (
     "coupling",
     "data",
     "estimators",
+    "heterogeneity",
     "information",
     "lane_systems",
     "lanes",

@@ -26,7 +26,16 @@ from mmjax.data._information_bases import additive_noise_task, multinormal_task,
 from mmjax.data._information_maps import half_cube, mixture_quantile, spiral, swiss_roll, wiggle
 from mmjax.data._information_task import InformationTask, noise_padded_task, transformed_task
 from mmjax.data._information_tasks import INFORMATION_TASKS
+from mmjax.data._linear_transfer import LinearTransfer, linear_gaussian_node, linear_transfer
 from mmjax.data._mixture_tasks import gaussian_mixture_task, mixture_tasks
+from mmjax.data._modality_world import (
+    ModalityWorld,
+    WorldMaps,
+    WorldModality,
+    factor_information,
+    render_modality,
+    world_maps,
+)
 from mmjax.data._npz import (
     MultimodalData,
     UnpairedData,
@@ -36,17 +45,24 @@ from mmjax.data._npz import (
 )
 from mmjax.data._prefetch import PrefetchedBatches, Source, TfdsSource
 from mmjax.data._presets import PRESETS, Preset, check_preset, random_like
+from mmjax.data._renderers import ImageRenderer, Renderer, SequenceRenderer, SetRenderer, TableRenderer
 from mmjax.data._shapes import ShapePairs, shape_pairs
 from mmjax.data._splits import Splits, cut, only, splits_of, standardised
 from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
 from mmjax.data._unpaired import Unpaired, unpaired, unpaired_of
 from mmjax.data._views import breast_cancer_views, digits_halves
+from mmjax.data._world_rules import PAIR_RULES, MixedRule, PairRule, QuadrantRule, Rule
+from mmjax.data._world_suites import HETEROGENEITY_SUITE, SEQUENCE_SUITE, WorldSuite
+from mmjax.data._world_tasks import TaskSample, WorldTask, interaction_class, sample_task
 
 __all__ = [
     "GATES",
     "GENERATIVE_RATIOS",
+    "HETEROGENEITY_SUITE",
     "INFORMATION_TASKS",
+    "PAIR_RULES",
     "PRESETS",
+    "SEQUENCE_SUITE",
     "Batch",
     "CompetitionAccuracy",
     "CompetitionTask",
@@ -57,16 +73,32 @@ __all__ = [
     "GenerativeData",
     "GenerativePosteriors",
     "GlyphImages",
+    "ImageRenderer",
     "InformationTask",
+    "LinearTransfer",
+    "MixedRule",
+    "ModalityWorld",
     "MultimodalData",
+    "PairRule",
     "PrefetchedBatches",
     "Preset",
+    "QuadrantRule",
+    "Renderer",
+    "Rule",
+    "SequenceRenderer",
+    "SetRenderer",
     "ShapePairs",
     "Source",
     "Splits",
+    "TableRenderer",
+    "TaskSample",
     "TfdsSource",
     "Unpaired",
     "UnpairedData",
+    "WorldMaps",
+    "WorldModality",
+    "WorldSuite",
+    "WorldTask",
     "additive_noise_task",
     "batch_at",
     "batch_of",
@@ -79,6 +111,7 @@ __all__ = [
     "digits_halves",
     "epoch_order",
     "factor_data",
+    "factor_information",
     "factor_truth",
     "flip_label",
     "gaussian_data",
@@ -88,7 +121,10 @@ __all__ = [
     "generative_posteriors",
     "glyph_images",
     "half_cube",
+    "interaction_class",
     "is_unpaired_npz",
+    "linear_gaussian_node",
+    "linear_transfer",
     "linear_views",
     "linear_views_correlation",
     "load_npz",
@@ -104,6 +140,8 @@ __all__ = [
     "parity_data",
     "parity_information",
     "random_like",
+    "render_modality",
+    "sample_task",
     "shape_pairs",
     "spiral",
     "splits_of",
@@ -116,4 +154,5 @@ __all__ = [
     "unpaired",
     "unpaired_of",
     "wiggle",
+    "world_maps",
 ]
