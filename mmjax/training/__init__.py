@@ -10,6 +10,7 @@ from mmjax.training._objective import NewStatistics, Objective, blockwise
 from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
 from mmjax.training._run import Run, run
 from mmjax.training._train import make_train, predict
+from mmjax.training._transfer import Node, node_fit, stack_nodes
 from mmjax.training._unpaired import additive_logits, held_out_bounds, unpaired_objective
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Checkpoints",
     "Interval",
     "NewStatistics",
+    "Node",
     "Objective",
     "Run",
     "Train",
@@ -36,6 +38,7 @@ __all__ = [
     "make_train",
     "mean_interval",
     "multilabel_metrics",
+    "node_fit",
     "paired_interval",
     "pairs",
     "predict",
@@ -43,6 +46,7 @@ __all__ = [
     "run",
     "select",
     "sgd",
+    "stack_nodes",
     "stopped",
     "unpaired_objective",
     "warm_restarts",

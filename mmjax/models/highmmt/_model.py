@@ -134,7 +134,10 @@ class HighMMT:
 
     def apply(self, params: Params, modalities: PerNode, plan: Plan, masks: PerNode | None = None) -> dict[str, Array]:
         """Compute the logits of some tasks, task to (batch, num_outputs), float32; arguments as for `tokens`."""
-        tokens = self.tokens(modalities, masks)
+        return self.apply_tokens(params, self.tokens(modalities, masks), plan)
+
+    def apply_tokens(self, params: Params, tokens: PerNode, plan: Plan) -> dict[str, Array]:
+        """Compute the logits of tokens, task to (batch, num_outputs), float32; a modality without one is absent."""
         present = {
             task: {name: jnp.any(of.mask, axis=1) for name, of in of_task.items()} for task, of_task in tokens.items()
         }
