@@ -6,6 +6,7 @@ from mmjax.training._critics import critic_fit, critic_objective, pairs
 from mmjax.training._fit import Best, Train, TrainState, best_of, make_fit, select, stopped
 from mmjax.training._intervals import Interval, mean_interval, paired_interval
 from mmjax.training._metrics import classification_metrics, multilabel_metrics, regression_metrics
+from mmjax.training._multitask import multitask_objective, predict_tasks
 from mmjax.training._objective import NewStatistics, Objective, blockwise
 from mmjax.training._optimizers import adam, adamw, sgd, warm_restarts
 from mmjax.training._run import Run, run
@@ -38,10 +39,12 @@ __all__ = [
     "make_train",
     "mean_interval",
     "multilabel_metrics",
+    "multitask_objective",
     "node_fit",
     "paired_interval",
     "pairs",
     "predict",
+    "predict_tasks",
     "regression_metrics",
     "run",
     "select",

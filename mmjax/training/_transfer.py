@@ -62,13 +62,15 @@ def stack_nodes(
     if len(counts) != 1 or 0 in counts:
         raise ValueError(f"nodes need one number of modalities, at least 1; got {sorted(counts)}")
     num_tokens = max(layout.modality(name).num_tokens for _, names in nodes for name in names)
-    parts = []
-    for part in ("train", "valid"):
+
+    def stacked(part: str) -> Batch:
         batches = [_as_tokens(layout, getattr(data[task], part), names, num_tokens, own_codes) for task, names in nodes]
         num_samples = max(batch.weight.shape[0] for batch in batches)
         filled = [jax.tree.map(lambda x, n=num_samples: _filled(x, 0, n), batch) for batch in batches]
-        parts.append(jax.tree.map(lambda *x: jnp.stack(x), *filled))
-    return Node(*parts, jnp.array([layout.task(task).num_outputs for task, _ in nodes]))
+        return jax.tree.map(lambda *x: jnp.stack(x), *filled)
+
+    num_outputs = jnp.array([layout.task(task).num_outputs for task, _ in nodes])
+    return Node(stacked("train"), stacked("valid"), num_outputs)
 
 
 def node_fit(
@@ -109,6 +111,7 @@ def node_fit(
     def fit_fn(key: Array, node: Node, start: Params | None) -> Fit:
         config = direct if start is None else transferred
         if config is None:
+            assert start is not None  # only then is there no budget
             return Fit(start, losses_of(start, node.valid, node.num_outputs), node.valid.weight)
 
         def init(key: Array) -> Variables:
@@ -146,7 +149,7 @@ def _as_tokens(layout: Layout, batch: Batch, names: tuple[str, ...], num_tokens:
         return Tokens(_filled(values, 1, num_tokens), _filled(mask, 1, num_tokens), code)
 
     modalities = {str(place): padded(place, name) for place, name in enumerate(names)}
-    return batch._replace(modalities=modalities, masks={})
+    return batch._replace(modalities=modalities, masks={})  # type: ignore[arg-type]
 
 
 def _filled(x: Array, axis: int, length: int) -> Array:

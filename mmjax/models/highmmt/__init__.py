@@ -1,6 +1,7 @@
 """Models, HighMMT: any modalities and tasks in one model, with parameters shared by groups."""
 
 from mmjax.models.highmmt._architecture import Absence, Architecture
+from mmjax.models.highmmt._groups import check_params, expand_shared, extend
 from mmjax.models.highmmt._heads import AttentionHead, ConcatenationHead, MeanHead
 from mmjax.models.highmmt._layout import Layout, ModalitySpec, TaskSpec
 from mmjax.models.highmmt._model import HighMMT, Params, Plan
@@ -19,6 +20,9 @@ __all__ = [
     "Plan",
     "TaskSpec",
     "Tokens",
+    "check_params",
+    "expand_shared",
+    "extend",
     "positions",
     "standardise",
 ]
