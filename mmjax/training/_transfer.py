@@ -75,9 +75,10 @@ def stack_nodes(
 
 def node_fit(
     model: HighMMT,
-    nodes: Node,
     hparams: Hparams,
     *,
+    num_modalities: int,
+    num_outputs: int,
     direct: TrainConfig,
     transferred: TrainConfig | None,
     new_head: bool = True,
@@ -89,8 +90,9 @@ def node_fit(
 
     Args:
       model: whose architecture and layout count.
-      nodes: all nodes, for their shapes.
       hparams: of the optimiser; may be traced.
+      num_modalities: of each node.
+      num_outputs: the largest number of classes of a node.
       direct: length, batches and optimiser of a fit from random parameters.
       transferred: those of a fit from a source's model; None for zero-shot, which only evaluates it.
       new_head: whether a transferred fit begins with a new head, as tasks differ; False where classes of one number
@@ -99,7 +101,7 @@ def node_fit(
     Returns:
       the function; see `mmjax.heterogeneity.FitFn`. Models are parameters, losses in nats.
     """
-    single = _node_model(model, nodes)
+    single = _node_model(model, num_modalities, num_outputs)
     plan = single.layout.share_all()
 
     def losses_of(params: Params, batch: Batch, num_outputs: Array) -> Array:
@@ -134,12 +136,12 @@ def node_fit(
     return fit_fn
 
 
-def _node_model(model: HighMMT, nodes: Node) -> HighMMT:
+def _node_model(model: HighMMT, num_modalities: int, num_outputs: int) -> HighMMT:
     """Return the model of one node, whose tokens come ready-made."""
-    names = tuple(nodes.train.modalities)
+    names = tuple(map(str, range(num_modalities)))
     modalities = tuple(ModalitySpec(name, (), model.layout.input_width) for name in names)
-    task = TaskSpec(TASK, names, int(jnp.max(nodes.num_outputs)))
-    return dataclasses.replace(model, layout=Layout(modalities, (task,), num_slots=model.layout.slots))
+    layout = Layout(modalities, (TaskSpec(TASK, names, num_outputs),), num_slots=model.layout.slots)
+    return dataclasses.replace(model, layout=layout)
 
 
 def _as_tokens(layout: Layout, batch: Batch, names: tuple[str, ...], num_tokens: int, own_codes: bool) -> Batch:

@@ -17,6 +17,7 @@ LAYOUT = Layout(
 MODEL = HighMMT(Architecture(num_latents=4, width=16, head_size=8, num_latent_heads=2), LAYOUT)
 NODES = [(task.name, task.modalities) for task in SEQUENCE_SUITE.tasks]
 HPARAMS = {"learning_rate": jnp.asarray(3e-3)}
+OF_NODES = {"num_modalities": 1, "num_outputs": 4}
 
 
 def data_of(seed, num_train, num_valid):
@@ -44,7 +45,7 @@ def nodes():
 
 def test_the_program_equals_a_loop_over_its_entries(nodes):
     key = jax.random.key(1)
-    fit = node_fit(MODEL, nodes, HPARAMS, direct=steps(4), transferred=steps(2))
+    fit = node_fit(MODEL, HPARAMS, **OF_NODES, direct=steps(4), transferred=steps(2))
     matrix = jax.jit(lambda nodes: transfer_matrix(fit, nodes, key=key))(nodes)
     alone = jax.jit(fit)
     each = [jax.tree.map(lambda x, place=place: x[place], nodes) for place in range(3)]
@@ -57,7 +58,7 @@ def test_the_program_equals_a_loop_over_its_entries(nodes):
 
 
 def test_zero_shot_only_evaluates_the_source(nodes):
-    fit = jax.jit(node_fit(MODEL, nodes, HPARAMS, direct=steps(1), transferred=None))
+    fit = jax.jit(node_fit(MODEL, HPARAMS, **OF_NODES, direct=steps(1), transferred=None))
     first, second = (jax.tree.map(lambda x, place=place: x[place], nodes) for place in (0, 1))
     source = fit(jax.random.key(0), first, None)
     chex.assert_trees_all_equal(fit(jax.random.key(5), first, source.model), source)
@@ -70,7 +71,7 @@ def test_a_new_head_leaves_the_rest_of_the_source(nodes):
     node = jax.tree.map(lambda x: x[0], nodes)
     still = {"learning_rate": jnp.asarray(0.0)}
     for new_head in (True, False):
-        fit = node_fit(MODEL, nodes, still, direct=steps(1), transferred=steps(1), new_head=new_head)
+        fit = node_fit(MODEL, still, **OF_NODES, direct=steps(1), transferred=steps(1), new_head=new_head)
         source = jax.jit(fit)(jax.random.key(3), node, None).model
         start = source | {"heads": jax.tree.map(lambda x: x + 1, source["heads"])}
         fitted = jax.jit(fit)(jax.random.key(4), node, start).model
@@ -108,12 +109,12 @@ def test_nodes_of_other_shapes_are_filled_up_and_filling_changes_nothing():
     np.testing.assert_array_equal(nodes.train.modalities["0"].mask[1, 0], [True, False, False, False])
 
     model = HighMMT(MODEL.architecture, layout)
-    fit = jax.jit(node_fit(model, nodes, HPARAMS, direct=steps(1), transferred=None))
+    fit = jax.jit(node_fit(model, HPARAMS, num_modalities=1, num_outputs=3, direct=steps(1), transferred=None))
     of_row = jax.tree.map(lambda x: x[1], nodes)
     fitted = fit(jax.random.key(0), of_row, None)
     alone = stack_nodes(layout, data, [("a", ("row",))])
     chex.assert_trees_all_close(
-        jax.jit(node_fit(model, alone, HPARAMS, direct=steps(1), transferred=None))(
+        jax.jit(node_fit(model, HPARAMS, num_modalities=1, num_outputs=2, direct=steps(1), transferred=None))(
             jax.random.key(0), jax.tree.map(lambda x: x[0], alone), cut_head(fitted.model, 2)
         ).losses,
         fitted.losses[:4],
@@ -147,7 +148,7 @@ def test_nodes_of_different_sizes_are_refused():
 def test_clusters_of_modalities_are_found(seed, transferred):
     nodes = stack_nodes(LAYOUT, data_of(seed, 512, 1024), NODES, own_codes=False)
     budget = None if transferred is None else steps(transferred)
-    fit = node_fit(MODEL, nodes, HPARAMS, direct=steps(300), transferred=budget)
+    fit = node_fit(MODEL, HPARAMS, **OF_NODES, direct=steps(300), transferred=budget)
     matrix = jax.jit(lambda nodes: transfer_matrix(fit, nodes, key=jax.random.key(seed)))(nodes)
     d = np.asarray(distance(matrix.transfer))
     truth = np.array(list(WORLD.groups.values()))

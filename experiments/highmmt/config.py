@@ -1,0 +1,56 @@
+"""Experiments, HighMMT: the configuration."""
+
+import dataclasses
+from typing import Literal, get_args
+
+Part = Literal["modalities", "interactions", "sharing", "homogeneous", "growth"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to measure, and how often."""
+
+    parts: tuple[Part, ...] = get_args(Part)
+    """Distances of modalities and of interactions; sharing plans on heterogeneous and on homogeneous modalities; and
+    tasks that get one modality after the other."""
+    large: bool = False
+    """Whether modalities, plans and growth are those of 10 modalities and 15 tasks; otherwise of 6 sequences."""
+    num_seeds: int = 1
+    """Repetitions; each draws its own world, samples and parameters."""
+    num_samples: int = 512
+    """Training samples of a task."""
+    num_steps: int = 300
+    """Steps of a model of all tasks, and of one modality."""
+    num_pair_steps: int = 1000
+    """Steps of a model of one pair; exclusive or takes that many."""
+    num_transfer_steps: int = 20
+    """Steps from one node's model to another node's; 0 steps are measured too."""
+    width: int = 16
+    """Of latents."""
+    num_latents: int = 4
+    """Of a modality."""
+    learning_rate: float = 3e-3
+    """Of Adam, for single nodes."""
+    rates: tuple[float, ...] = (3e-3,)
+    """Learning rates of Adam for all tasks together, to choose from."""
+    budget: float = 0.3
+    """Parameters of groups by transfer: share of those of encoders and crossmodal stacks where none is shared."""
+    batch_size: int = 32
+    """Samples of a step, of each task."""
+    seed: int = 0
+    """Seed of the first repetition."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name in ("num_seeds", "num_samples", "num_steps", "num_pair_steps", "num_transfer_steps", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name in ("num_latents", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if not all(rate > 0 for rate in (self.learning_rate, *self.rates)) or not self.rates:
+            raise ValueError(f"learning rates must be positive; got {self.learning_rate} and {self.rates}")
+        if not 0 < self.budget <= 1 or self.seed < 0:
+            raise ValueError(f"budget must be in (0, 1] and seed not negative; got {self.budget} and {self.seed}")
+        if not self.parts:
+            raise ValueError(f"parts must be one or more of {', '.join(get_args(Part))}")
