@@ -20,8 +20,8 @@ def with_rates(optimizer: optax.GradientTransformation) -> optax.GradientTransfo
 
     Returns:
       the optimiser, whose `update(gradients, state, params, *, rates=None)` multiplies its updates by the rates, a
-      tree like `params` of scalars; where a rate is 0, what it remembers of that parameter (momentum, for example)
-      stays as it is too. With None it does what it did before.
+      tree like `params` of scalars, or of arrays that broadcast with its own; where a rate is 0, what it remembers of
+      that parameter (momentum, for example) stays as it is too. With None it does what it did before.
     """
 
     def update(

@@ -96,7 +96,7 @@ def make_fit(config: TrainConfig, objective: Objective | Callable[[Hparams], Obj
             statistics={name: tree for name, tree in variables.items() if name != "params"},
             optimizer=config.optimizer_fn(hparams).init(params),
             memory=memory,
-            best=Best(jnp.asarray(jnp.inf), jnp.int32(-1), variables | {"params": params}),
+            best=Best(jnp.asarray(jnp.inf, float), jnp.int32(-1), variables | {"params": params}),
             waited=jnp.int32(0),
         )
 

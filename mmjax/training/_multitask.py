@@ -32,8 +32,9 @@ def multitask_objective(
     Tasks of fewer batches join late (Liang et al. 2023, arXiv 2203.01311, B.5): with n_t batches of task t in an epoch
     of max n_t steps, step j trains the tasks with n_t > max n - 1 - j, so that an epoch begins with the largest and
     ends with all, and small tasks are not seen more often than large ones. Batches of the others are drawn, of weight
-    0. What a step does not use keeps its values and its momentum: encoders and crossmodal stacks of groups that no
-    active task uses, and heads of inactive tasks.
+    0. Where max n is no multiple of n_t, the steps of an epoch that train task t are parts of two orders of samples.
+    What a step does not use keeps its values and its momentum: encoders and crossmodal stacks of groups that no active
+    task uses, and heads of inactive tasks.
 
     Args:
       config: of the run; its batch size and metrics count.
@@ -58,10 +59,6 @@ def multitask_objective(
             raise ValueError(f"{what} must be of the tasks {', '.join(tasks)}; got {', '.join(names)}")
     counts = {task: num_batches(num_samples[task], config.batch_size, drop_last=config.drop_last) for task in tasks}
 
-    def active(step: Array) -> dict[str, Array]:
-        left = max(counts.values()) - 1 - step % max(counts.values())
-        return {task: counts[task] > left for task in tasks}
-
     def init(key: Array) -> Variables:
         return {"params": model.init(key, **_numbers_of_groups(model, plan)) if start is None else start}
 
@@ -70,12 +67,12 @@ def multitask_objective(
         losses = {
             task: config.metrics_fn(logits[task], batches[task].label, batches[task].weight)["loss"] for task in tasks
         }
-        trained = active(step)
+        trained = active_tasks(counts, step)
         counted = [jnp.where(trained[task], factors[task] * losses[task], 0) for task in tasks]
         return jnp.sum(jnp.stack(counted)), NewStatistics({})
 
     def rates(params: Params, step: Array) -> Params:
-        return _rates(model, params, plan, active(step - 1))
+        return _rates(model, params, plan, active_tasks(counts, step - 1))
 
     def evaluate(variables: Variables, data: Tasks) -> Metrics:
         logits = _in_blocks(
@@ -92,6 +89,12 @@ def multitask_objective(
         update=lambda gradients, step, aux: (gradients, step + 1),
         rates=rates,
     )
+
+
+def active_tasks(counts: Mapping[str, int], step: Array) -> dict[str, Array]:
+    """Say which tasks a step trains, of `counts` batches in an epoch each: task to bool, as `multitask_objective`."""
+    left = max(counts.values()) - 1 - step % max(counts.values())
+    return {task: count > left for task, count in counts.items()}
 
 
 def predict_tasks(
@@ -128,7 +131,7 @@ def _rates(model: HighMMT, params: Params, plan: Plan, active: Mapping[str, Arra
     if model.layout.pairs:
         rates["crossmodal"] = of_groups("crossmodal", plan.crossmodal, model.layout.pairs)
     for task, on in active.items():
-        rates["heads"][task] = jax.tree.map(lambda rate, on=on: rate * on, rates["heads"][task])
+        rates["heads"][task] = jax.tree.map(lambda rate, on=on: rate * on.astype(rate.dtype), rates["heads"][task])
     return rates
 
 

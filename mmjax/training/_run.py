@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from mmjax.data import Splits
 from mmjax.training._checkpoint import Checkpoints
@@ -42,7 +43,7 @@ def run(
     Args:
       train: what `make_train` made.
       key: PRNG key of the run.
-      hparams: names to numbers.
+      hparams: names to numbers, which become floats; arrays of integers stay what they are.
       data: train, valid and test parts, on the device.
       checkpoint: a folder; a run that was interrupted goes on from its last checkpoint and ends bit by bit as if it
         had not been. A finished run is only read.
@@ -56,7 +57,7 @@ def run(
         what a strategy or an objective is beyond that is not compared.
       CheckpointError: if a checkpoint cannot be written, for example because the disk is full.
     """
-    hparams = {name: jnp.asarray(value, float) for name, value in hparams.items()}
+    hparams = {name: _number(value) for name, value in hparams.items()}
     state = train.init(key, hparams)
     history = _empty_history(train, state, hparams, data)
     if checkpoint is None:
@@ -89,6 +90,12 @@ def _go_on(
         if progress is not None:
             progress(number, metrics)
     return Run(state, jax.tree.map(lambda x: x[:made], history))
+
+
+def _number(value: ArrayLike) -> Array:
+    """Return a hyper-parameter as a float, but arrays of integers, such as groups of a plan, as they are."""
+    whole = isinstance(value, jax.Array | np.ndarray) and jnp.issubdtype(value.dtype, jnp.integer)
+    return jnp.asarray(value, None if whole else float)
 
 
 def _empty_history(train: Train, state: TrainState, hparams: Hparams, data: Splits) -> Metrics:

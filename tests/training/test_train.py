@@ -76,6 +76,33 @@ def test_many_runs_are_one_program_and_equal_single_ones(linear_model, data):
     assert len(traces) <= 2 * num_traces
 
 
+def test_the_second_segment_is_the_program_of_the_first(linear_model, data):
+    traces = []
+
+    def strategy(hparams):
+        traces.append(1)
+        return joint()
+
+    train = make_train(CONFIG, linear_model, strategy)
+    state, _ = train.segment(train.init(jax.random.key(0), RATE), RATE, data)
+    num_traces = len(traces)
+    train.segment(state, RATE, data)
+    assert len(traces) == num_traces
+
+
+def test_arrays_of_integers_among_hyper_parameters_stay_what_they_are(linear_model, data):
+    dtypes = []
+
+    def strategy(hparams):
+        dtypes.append({name: value.dtype for name, value in hparams.items()})
+        return joint()
+
+    config = dataclasses.replace(CONFIG, num_segments=1)
+    hparams = {"learning_rate": 1, "groups": np.array([0, 2]), "weight_decay": np.float64(0.1)}
+    run(make_train(config, linear_model, strategy), jax.random.key(0), hparams, data)
+    assert dtypes[-1] == {"learning_rate": jnp.float32, "groups": jnp.int32, "weight_decay": jnp.float32}
+
+
 def test_a_run_without_progress_stops_and_stays(linear_model, data, tmp_path):
     config = dataclasses.replace(CONFIG, num_segments=6, patience=2)
     train = make_train(config, linear_model, joint())

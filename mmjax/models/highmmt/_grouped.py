@@ -27,10 +27,15 @@ def by_group(fn: Callable[..., Any], params: Any, groups: Groups, *inputs: Any) 
 
     Returns:
       the tree of arrays (n, batch, ...).
+
+    Raises:
+      ValueError: if the parameters have no such group; not known of traced groups.
     """
     if not isinstance(groups, tuple):
         return jax.vmap(fn)(jax.tree.map(lambda leaf: leaf[groups], params), *inputs)
-    numbers = np.asarray(groups)
+    numbers, num_groups = np.asarray(groups), jax.tree.leaves(params)[0].shape[0]
+    if numbers.max() >= num_groups:
+        raise ValueError(f"the plan uses group {numbers.max()}; the parameters have {num_groups}: see `expand_shared`")
     members = [np.flatnonzero(numbers == group) for group in np.unique(numbers)]
     parts = [
         _as_one_batch(fn, jax.tree.map(lambda leaf, g=group: leaf[g], params), len(groups), rows, inputs)

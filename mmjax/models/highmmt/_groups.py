@@ -26,7 +26,7 @@ def expand_shared(params: Params, plan: SharingPlan) -> Params:
     """
     counts = {"encoder": plan.num_unimodal_groups, "crossmodal": plan.num_crossmodal_groups}
     expanded = dict(params)
-    for name in counts.keys() & params.keys():
+    for name in [name for name in counts if name in params]:
         leaves = jax.tree.leaves(params[name])
         if leaves[0].shape[0] != 1:
             raise ValueError(f"{name} has {leaves[0].shape[0]} groups already; expected 1, shared by all")
@@ -38,7 +38,8 @@ def extend(key: Array, model: HighMMT, params: Params) -> Params:
     """Bring trained parameters to a model whose layout has more modalities and tasks.
 
     Encoders and crossmodal stacks stay as they are, whatever is encoded: the layout must have had room, in `num_slots`
-    for the code and in `min_input_width` for the tokens. Heads of new tasks are new.
+    for the code and in `min_input_width` for the tokens. Heads of new tasks are new. Shapes do not tell which modality
+    a code stood for: a new one put before the old ones, where there is room, is not noticed and spoils them.
 
     Args:
       key: PRNG key for new heads.
