@@ -22,7 +22,10 @@ from experiments.highmmt.growth import grow
 from experiments.highmmt.sharing import compare
 from experiments.highmmt.tables import tables
 
-PRESETS = {"quick": Config(), "full": Config(large=True, num_seeds=10)}
+PRESETS = {
+    "quick": Config(parts=("modalities", "interactions", "sharing")),
+    "full": Config(large=True, num_seeds=10),
+}
 
 
 WORKS: Mapping[Part, Callable[[Config, int], Rows]] = {
