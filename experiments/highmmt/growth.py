@@ -6,7 +6,7 @@ import jax
 
 from experiments.harness import Rows
 from experiments.highmmt.config import Config
-from experiments.highmmt.training import trainer, tuned
+from experiments.highmmt.training import from_nothing, trainer, tuned
 from experiments.highmmt.worlds import SEQUENCES, by_part, draw, model_of
 from mmjax.data import HETEROGENEITY_SUITE, QuadrantRule, WorldModality, WorldSuite, WorldTask
 
@@ -22,10 +22,16 @@ def grow(config: Config, seed: int) -> Rows:
     """
     suite = _suite(config)
     model = model_of(config, suite)
-    plan, data = model.layout.share_none().indices(), by_part(draw(config, suite, seed))
-    accuracies = tuned(config, trainer(config, model), jax.random.key(seed), plan, data).accuracies
+    train, key = trainer(config, model, config.num_steps), jax.random.key(seed)
+    data = by_part(draw(config, suite, seed))
+    trained = tuned(config, train, from_nothing(model, key), model.layout.share_none(), key, data)
     return [
-        {"part": "growth", "seed": seed, "label": " + ".join(task.modalities), "accuracy": accuracies[task.name]}
+        {
+            "part": "growth",
+            "seed": seed,
+            "label": " + ".join(task.modalities),
+            "accuracy": trained.accuracies[task.name],
+        }
         for task in suite.tasks
     ]
 

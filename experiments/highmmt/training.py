@@ -1,7 +1,7 @@
 """Experiments, HighMMT: the training of all tasks of a suite at once, one program for all plans."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,8 +12,8 @@ from jax import Array
 from experiments.highmmt.config import Config
 from mmjax.competition import weighted_mean
 from mmjax.data import Splits
-from mmjax.heterogeneity import PlanIndices
-from mmjax.models.highmmt import HighMMT, Params
+from mmjax.heterogeneity import PlanIndices, SharingPlan
+from mmjax.models.highmmt import HighMMT, Params, expand_shared
 from mmjax.training import Best, TrainConfig, best_of, make_fit, multitask_objective, predict_tasks
 
 NUM_SEGMENTS = 10
@@ -29,28 +29,33 @@ class Trained(NamedTuple):
     """Sum over tasks, on validation samples, in nats."""
 
 
-Trainer = Callable[[Array, PlanIndices, Array, Splits], Trained]
+Trainer = Callable[[Params, PlanIndices, Array, Array, Splits], Trained]
 
 
 @functools.lru_cache(maxsize=8)
-def trainer(config: Config, model: HighMMT) -> Trainer:
-    """Make the compiled training of all tasks, as a function of a key, a plan, a learning rate and the data."""
+def trainer(config: Config, model: HighMMT, num_steps: int) -> Trainer:
+    """Make the compiled training of all tasks.
+
+    Args:
+      config: its batches and samples.
+      model: whose tasks they are.
+      num_steps: of the training.
+
+    Returns:
+      a function of parameters to start from, with as many groups as there are nodes and pairs, a plan, a learning rate,
+      a key and the data.
+    """
     settings = TrainConfig(
         num_segments=NUM_SEGMENTS,
-        steps_per_segment=-(-config.num_steps // NUM_SEGMENTS),
+        steps_per_segment=-(-num_steps // NUM_SEGMENTS),
         batch_size=config.batch_size,
         metrics_fn=few_metrics,
     )
     counts = {task.name: config.num_samples for task in model.layout.tasks}
 
-    def plan_of(hparams: Mapping[str, Array]) -> PlanIndices:
-        return PlanIndices(hparams["unimodal"], hparams["crossmodal"])
-
-    run = make_fit(settings, lambda hparams: multitask_objective(settings, model, plan_of(hparams), counts))
-
-    def train(key: Array, plan: PlanIndices, learning_rate: Array, data: Splits) -> Trained:
-        hparams = {"learning_rate": learning_rate, **plan._asdict()}
-        best: Best = best_of(run, key, hparams, data)
+    def train(start: Params, plan: PlanIndices, learning_rate: Array, key: Array, data: Splits) -> Trained:
+        run = make_fit(settings, multitask_objective(settings, model, plan, counts, start=start))
+        best: Best = best_of(run, key, {"learning_rate": learning_rate}, data)
         params = best.variables["params"]
         logits = predict_tasks(model, params, plan, data.test)
         accuracies = {task: jnp.mean(jnp.argmax(logits[task], axis=1) == data.test[task].label) for task in counts}
@@ -59,13 +64,25 @@ def trainer(config: Config, model: HighMMT) -> Trainer:
     return jax.jit(train)
 
 
+def from_nothing(model: HighMMT, key: Array) -> Params:
+    """Draw parameters of as many groups as there are nodes and pairs, for plans of any number of them."""
+    return model.init(key, num_unimodal_groups=len(model.layout.nodes), num_crossmodal_groups=len(model.layout.pairs))
+
+
+def from_shared(model: HighMMT, shared: Params) -> Params:
+    """Copy the groups that a training that shares all has used, the first ones, into as many as there may be."""
+    one = {name: jax.tree.map(lambda leaf: leaf[:1], shared[name]) for name in ("encoder", "crossmodal")}
+    return expand_shared(shared | one, model.layout.share_none())
+
+
 def few_metrics(logits: Array, label: Array, weight: Array) -> dict[str, Array]:
     """Return the mean cross-entropy, in nats."""
     return {"loss": weighted_mean(optax.softmax_cross_entropy_with_integer_labels(logits, label), weight)}
 
 
-def tuned(config: Config, train: Trainer, key: Array, plan: PlanIndices, data: Splits) -> Trained:
+def tuned(config: Config, train: Trainer, start: Params, plan: SharingPlan, key: Array, data: Splits) -> Trained:
     """Train with each learning rate and return what the validation data choose."""
-    tried = [jax.device_get(train(key, plan, jnp.asarray(rate), data)) for rate in config.rates]
+    rates = map(jnp.asarray, config.rates)
+    tried = [jax.device_get(train(start, plan.indices(), rate, key, data)) for rate in rates]
     chosen = min(tried, key=lambda one: float(one.loss))
     return chosen._replace(accuracies={task: float(accuracy) for task, accuracy in chosen.accuracies.items()})

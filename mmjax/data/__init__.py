@@ -51,7 +51,7 @@ from mmjax.data._splits import Splits, cut, only, splits_of, standardised
 from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
 from mmjax.data._unpaired import Unpaired, unpaired, unpaired_of
 from mmjax.data._views import breast_cancer_views, digits_halves
-from mmjax.data._world_rules import PAIR_RULES, MixedRule, PairRule, QuadrantRule, Rule
+from mmjax.data._world_rules import PAIR_RULES, GatesRule, MixedRule, PairRule, QuadrantRule, Rule
 from mmjax.data._world_suites import HETEROGENEITY_SUITE, SEQUENCE_SUITE, WorldSuite
 from mmjax.data._world_tasks import TaskSample, WorldTask, interaction_class, sample_task
 
@@ -70,6 +70,7 @@ __all__ = [
     "EpochOrder",
     "FactorTruth",
     "FactorViews",
+    "GatesRule",
     "GenerativeData",
     "GenerativePosteriors",
     "GlyphImages",

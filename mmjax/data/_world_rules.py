@@ -158,6 +158,59 @@ class MixedRule:
         return jnp.where(other[None, :, None], factors2, factors1), jnp.where(other, label2, label1)
 
 
+@dataclass(frozen=True)
+class GatesRule:
+    """Each bit of the label is a gate of two sources, and each modality sees one source: few of its pairs count.
+
+    A source is a draw of factors, and its bit the sign of the first of them. The pairs of modalities that see the
+    sources of a gate tell its bit, redundantly where a source is seen by several; other pairs do not.
+    """
+
+    sources: tuple[int, ...]
+    """The source that each modality sees, numbered from 0."""
+    gates: tuple[tuple[int, int, PairRule], ...]
+    """Two sources and their gate, for each bit of the label, the lowest first."""
+
+    def __post_init__(self) -> None:
+        """Refuse gates of what no modality sees, and such that are no gates of two independent bits."""
+        for first, second, gate in self.gates:
+            if first == second or not {first, second} <= set(self.sources):
+                raise ValueError(f"a gate needs two sources that modalities see; got {first} and {second}")
+            if gate.same_factors or gate.num_classes != 2:
+                raise ValueError(f"a gate makes one bit of two independent ones; got {gate}")
+        if not self.gates or min(self.sources) < 0:
+            raise ValueError(f"needs a gate, and sources from 0; got {self.gates} and {self.sources}")
+
+    @property
+    def num_modalities(self) -> int:
+        """Those whose sources are given."""
+        return len(self.sources)
+
+    @property
+    def num_bits(self) -> int:
+        """One of each modality."""
+        return 1
+
+    @property
+    def num_classes(self) -> int:
+        """2 to the number of gates."""
+        return 2 ** len(self.gates)
+
+    @property
+    def swapped(self) -> "GatesRule":
+        """The same for the modalities in reverse order."""
+        return GatesRule(self.sources[::-1], self.gates)
+
+    def sample(self, key: Array, shape: tuple[int, int, int]) -> tuple[Array, Array]:
+        """Draw factors and classes, see `Rule`."""
+        drawn = jax.random.normal(key, (max(self.sources) + 1, *shape[1:]))
+        bits = (drawn[:, :, 0] > 0).astype(jnp.int32)
+        label = jnp.zeros(shape[1], jnp.int32)
+        for place, (first, second, gate) in enumerate(self.gates):
+            label |= jnp.array(gate.labels, jnp.int32)[bits[first], bits[second]] << place
+        return drawn[jnp.array(self.sources)], label
+
+
 PAIR_RULES: Mapping[str, PairRule] = MappingProxyType(
     {
         "and": PairRule(((0, 0), (0, 1))),
