@@ -15,11 +15,15 @@ import sys
 from collections.abc import Callable, Mapping
 
 from experiments.harness import Experiment, Item, Rows, main
+from experiments.highmmt.adaptation import adapt
 from experiments.highmmt.config import Config, Part
 from experiments.highmmt.distances import of_interactions, of_modalities
 from experiments.highmmt.figure import figure
 from experiments.highmmt.growth import grow
+from experiments.highmmt.pairs import select
+from experiments.highmmt.real import describe, loaded
 from experiments.highmmt.sharing import compare
+from experiments.highmmt.surrogates import stand_in
 from experiments.highmmt.tables import tables
 
 PRESETS = {
@@ -34,15 +38,21 @@ WORKS: Mapping[Part, Callable[[Config, int], Rows]] = {
     "sharing": functools.partial(compare, part="sharing"),
     "homogeneous": functools.partial(compare, part="homogeneous"),
     "growth": grow,
+    "pairs": select,
+    "views": describe,
+    "adaptation": adapt,
+    "surrogates": stand_in,
 }
 
 
 def items(config: Config) -> Mapping[str, Item]:
-    """Return an item for each part and seed."""
+    """Return an item for each part and seed; of a file, for each seed."""
+    seeds = range(config.seed, config.seed + config.num_seeds)
+    if config.data is not None:
+        loaded(config, config.seed)  # refuses a broken file before anything is made
+        return {f"data,seed={seed}": functools.partial(describe, config, seed) for seed in seeds}
     return {
-        f"{part},seed={seed}": functools.partial(WORKS[part], config, seed)
-        for part in config.parts
-        for seed in range(config.seed, config.seed + config.num_seeds)
+        f"{part},seed={seed}": functools.partial(WORKS[part], config, seed) for part in config.parts for seed in seeds
     }
 
 

@@ -1,9 +1,20 @@
 """Experiments, HighMMT: the configuration."""
 
 import dataclasses
+from pathlib import Path
 from typing import Literal, get_args
 
-Part = Literal["modalities", "interactions", "sharing", "homogeneous", "growth"]
+Part = Literal[
+    "modalities",
+    "interactions",
+    "sharing",
+    "homogeneous",
+    "growth",
+    "pairs",
+    "views",
+    "adaptation",
+    "surrogates",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,14 +22,21 @@ class Config:
     """What to measure, and how often."""
 
     parts: tuple[Part, ...] = get_args(Part)
-    """Distances of modalities and of interactions; sharing plans on heterogeneous and on homogeneous modalities; and
-    tasks that get one modality after the other."""
+    """Distances of modalities and of interactions; sharing plans on heterogeneous and on homogeneous modalities; tasks
+    that get one modality after the other; which pairs of modalities to fuse; views of digits and tumours, whose truth
+    is not known; what tasks do for each other; and what could stand in for distances of modalities."""
+    data: Path | None = None
+    """Your npz file of two modalities or more, instead of the parts."""
+    modalities: tuple[str, ...] = ()
+    """Those of the file to take; none: all of them."""
     large: bool = False
     """Whether modalities, plans and growth are those of 10 modalities and 15 tasks; otherwise of 6 sequences."""
     num_seeds: int = 1
     """Repetitions; each draws its own world, samples and parameters."""
     num_samples: int = 512
     """Training samples of a task."""
+    num_pair_samples: int = 2048
+    """Training samples of a task that two exclusive ors make."""
     num_steps: int = 300
     """Steps of a model of all tasks, and of one modality."""
     num_pair_steps: int = 1000
@@ -42,10 +60,10 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name in ("num_seeds", "num_samples", "num_steps", "num_pair_steps", "num_transfer_steps", "width"):
+        for name in ("num_seeds", "num_samples", "num_pair_samples", "width", "num_latents", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("num_latents", "batch_size"):
+        for name in ("num_steps", "num_pair_steps", "num_transfer_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
         if not all(rate > 0 for rate in (self.learning_rate, *self.rates)) or not self.rates:

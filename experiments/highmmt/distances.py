@@ -46,7 +46,9 @@ def of_interactions(config: Config, seed: int) -> Rows:
 
 
 @functools.lru_cache(maxsize=8)
-def transfer_program(config: Config, model: HighMMT, num_modalities: int, num_outputs: int, num_steps: int) -> Program:
+def transfer_program(
+    config: Config, model: HighMMT, num_modalities: int, num_outputs: int, num_steps: int, budgets: tuple[int, ...]
+) -> Program:
     """Make the measurement of transfer between nodes.
 
     Args:
@@ -55,13 +57,12 @@ def transfer_program(config: Config, model: HighMMT, num_modalities: int, num_ou
       num_modalities: of each node.
       num_outputs: the largest number of classes of a node.
       num_steps: of a direct fit.
+      budgets: steps on the target, with a new head; 0 keeps the source's.
 
     Returns:
-      from nodes and a key to the matrices without a step on the target, and after `num_transfer_steps` of them with a
-      new head.
+      from nodes and a key to a matrix for each budget.
     """
-    short = TrainConfig(num_segments=1, steps_per_segment=config.num_transfer_steps, batch_size=config.batch_size)
-    fits = [_fit(config, model, num_modalities, num_outputs, num_steps, budget) for budget in (None, short)]
+    fits = [fit_of(config, model, num_modalities, num_outputs, num_steps, budget) for budget in budgets]
 
     def measured(nodes: Node, key: Array) -> list[TransferMatrix]:
         first = direct_fits(fits[0], nodes, key=key)
@@ -71,9 +72,9 @@ def transfer_program(config: Config, model: HighMMT, num_modalities: int, num_ou
 
 
 @functools.lru_cache(maxsize=8)
-def direct_program(config: Config, model: HighMMT, num_outputs: int) -> Callable[[Node, Array], Array]:
+def direct_program(config: Config, model: HighMMT, num_outputs: int, num_steps: int) -> Callable[[Node, Array], Array]:
     """Make the program from nodes of one modality and a key to their mean validation losses (n,), in nats."""
-    fit = _fit(config, model, 1, num_outputs, config.num_steps, None)
+    fit = fit_of(config, model, 1, num_outputs, num_steps, 0)
 
     def losses(nodes: Node, key: Array) -> Array:
         fitted = direct_fits(fit, nodes, key=key)
@@ -82,19 +83,19 @@ def direct_program(config: Config, model: HighMMT, num_outputs: int) -> Callable
     return jax.jit(losses)
 
 
-def _fit(
-    config: Config,
-    model: HighMMT,
-    num_modalities: int,
-    num_outputs: int,
-    num_steps: int,
-    transferred: TrainConfig | None,
-) -> FitFn:
+def fit_of(config: Config, model: HighMMT, num_modalities: int, num_outputs: int, num_steps: int, budget: int) -> FitFn:
     """Make fits whose direct ones have ten segments, the best of which counts."""
     hparams = {"learning_rate": jnp.asarray(config.learning_rate)}
     direct = TrainConfig(num_segments=10, steps_per_segment=-(-num_steps // 10), batch_size=config.batch_size)
     return node_fit(
-        model, hparams, num_modalities=num_modalities, num_outputs=num_outputs, direct=direct, transferred=transferred
+        model,
+        hparams,
+        num_modalities=num_modalities,
+        num_outputs=num_outputs,
+        direct=direct,
+        transferred=TrainConfig(num_segments=1, steps_per_segment=budget, batch_size=config.batch_size)
+        if budget
+        else None,
     )
 
 
@@ -103,13 +104,13 @@ def _rows(config: Config, part: str, suite: WorldSuite, seed: int, truth: Sequen
     names = [(task.name, task.modalities) for task in suite.tasks]
     nodes = stack_nodes(model.layout, draw(config, suite, seed), names, own_codes=False)
     num_outputs = max(task.rule.num_classes for task in suite.tasks)
-    program = transfer_program(config, model, len(suite.tasks[0].modalities), num_outputs, num_steps)
+    budgets = (0, config.num_transfer_steps)
+    program = transfer_program(config, model, len(suite.tasks[0].modalities), num_outputs, num_steps, budgets)
     start = time.perf_counter()
-    zero, tuned = jax.block_until_ready(program(nodes, jax.random.key(seed)))
+    matrices = jax.block_until_ready(program(nodes, jax.random.key(seed)))
     shared = {"part": part, "seed": seed, "seconds": time.perf_counter() - start}
     shared |= {"names": [task.name for task in suite.tasks], "truth": list(truth)}
-    steps = {0: zero, config.num_transfer_steps: tuned}
-    return [shared | {"steps": number} | _row(matrix, truth) for number, matrix in steps.items()]
+    return [shared | {"steps": steps} | _row(matrix, truth) for steps, matrix in zip(budgets, matrices, strict=True)]
 
 
 def _row(matrix: TransferMatrix, truth: Sequence[int]) -> Row:

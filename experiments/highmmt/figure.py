@@ -24,14 +24,17 @@ def figure(config: Config, rows: Rows) -> "Figure":
     from matplotlib.figure import Figure
 
     maps = [row for row in rows if "distance" in row and row["seed"] == config.seed]
-    bars = [row for row in rows if "distance" not in row]
-    heights = [4.6] * (len(maps) // 2) + [4.6] * bool(bars) + [5.2]
+    bars = [row for row in rows if "accuracy" in row and "study" not in row]
+    views = [row for row in rows if "distances" in row and row["seed"] == config.seed]
+    heights = [4.6] * (len(maps) // 2 + bool(bars) + bool(views)) + [5.2]
     made = Figure(figsize=(13, sum(heights)), layout="constrained")
     parts = iter(made.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     for name in dict.fromkeys(row["part"] for row in maps):
         _draw_distances(next(parts), [row for row in maps if row["part"] == name])
     if bars:
         _draw_accuracies(next(parts), bars)
+    if views:
+        _draw_views(next(parts), views)
     _draw_published(next(parts))
     return made
 
@@ -45,6 +48,12 @@ def _draw_distances(part: "SubFigure", rows: Rows) -> None:
     truth = np.asarray(rows[0]["truth"])
     _map(part, grid[-1], (truth[:, None] != truth[None]).astype(float), rows[0]["names"], "truth: 0 is alike", "")
     part.suptitle(f"Distances of {rows[0]['part']}, by transfer")
+
+
+def _draw_views(part: "SubFigure", rows: Rows) -> None:
+    for axes, row in zip(part.subplots(1, len(rows)), rows, strict=True):
+        _map(part, axes, np.asarray(row["distances"]), row["names"], row["of"], "bit")
+    part.suptitle("Distances of the data, by transfer")
 
 
 def _draw_published(part: "SubFigure") -> None:
@@ -71,12 +80,14 @@ def _draw_accuracies(part: "SubFigure", rows: Rows) -> None:
         "sharing": "plans",
         "homogeneous": "plans, all modalities alike",
         "growth": "one modality after the other",
+        "pairs": "pairs to fuse",
+        "views": "plans of the data",
     }
     drawn = [name for name in titles if any(row["part"] == name for row in rows)]
     grid = part.subplots(1, len(drawn), squeeze=False)[0]
     for axes, name in zip(grid, drawn, strict=True):
         chosen = [row for row in rows if row["part"] == name]
-        _bars(axes, chosen, "label" if name == "growth" else "plan")
+        _bars(axes, chosen, {"growth": "label", "pairs": "selection"}.get(name, "plan"))
         axes.set_title(titles[name], fontsize=10)
     part.suptitle("Test accuracy of all tasks (95 % interval over seeds)")
 

@@ -1,6 +1,8 @@
 """Experiments, HighMMT: groups of nodes and pairs, by measured transfer or by features."""
 
+import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,33 +13,51 @@ from numpy.typing import NDArray
 from experiments.highmmt.config import Config
 from experiments.highmmt.distances import direct_program, transfer_program
 from mmjax.data import Splits
-from mmjax.heterogeneity import SharingPlan, budgeted_groups, cluster, distance, null_losses
-from mmjax.models.highmmt import HighMMT, Params
-from mmjax.training import Node, stack_nodes
+from mmjax.heterogeneity import SharingPlan, TransferMatrix, budgeted_groups, cluster, distance, null_losses
+from mmjax.models.highmmt import HighMMT, Layout, Params
+from mmjax.training import stack_nodes
 
 
-def by_transfer(config: Config, model: HighMMT, data: dict[str, Splits], key: Array) -> SharingPlan:
-    """Group by transfer, under the configuration's budget of parameters.
+class Measured(NamedTuple):
+    """Transfer between the modalities and between the pairs of a layout, and what nodes know by themselves."""
+
+    modalities: TransferMatrix
+    """In the order of the layout, each on the task of which it tells the most."""
+    pairs: TransferMatrix
+    """In the order of the layout's pairs, each on its own task."""
+    losses: NDArray[np.float64]
+    """Of the layout's nodes by themselves, in nats."""
+
+
+def measured(config: Config, model: HighMMT, data: dict[str, Splits], key: Array) -> Measured:
+    """Measure the transfer between modalities and between pairs.
 
     Each modality is measured on the task of which it tells the most by itself: of one that it tells nothing about, as
-    half of an exclusive or, every model is as good as any. Pairs are measured on their own tasks.
+    half of an exclusive or, every model is as good as any.
     """
     layout = model.layout
-    names = [modality.name for modality in layout.modalities]
-    nodes = [(task, (name,)) for task, name in layout.nodes]
     num_outputs = max(task.num_outputs for task in layout.tasks)
-    every = stack_nodes(layout, data, nodes, own_codes=False)
-    told = _information(every, direct_program(config, model, num_outputs)(every, key))
-    best = [max(_places(layout.nodes, name), key=lambda place: told[place]) for name in names]
+    stacked = functools.partial(stack_nodes, layout, data, own_codes=False)
+    every = stacked([(task, (name,)) for task, name in layout.nodes])
+    losses = np.asarray(direct_program(config, model, num_outputs, config.num_steps)(every, key), float)
+    told = np.array([_entropy(layout, data, task) for task, _ in layout.nodes]) - losses
+    best = [max(_places(layout.nodes, one.name), key=lambda place: told[place]) for one in layout.modalities]
     modalities = jax.tree.map(lambda x: x[np.asarray(best)], every)
-    pairs = stack_nodes(layout, data, layout.pairs, own_codes=False)
+    budget = (config.num_transfer_steps,)
+    of_modalities, of_pairs = (
+        transfer_program(config, model, count, num_outputs, steps, budget)(of, key)[0]
+        for count, of, steps in ((1, modalities, config.num_steps), (2, stacked(layout.pairs), config.num_pair_steps))
+    )
+    return Measured(of_modalities, of_pairs, losses)
+
+
+def by_transfer(config: Config, model: HighMMT, of: Measured) -> SharingPlan:
+    """Group by transfer, under the configuration's budget of parameters."""
     encoder, stack = (_size(model, part) for part in ("encoder", "crossmodal"))
+    all_apart = len(model.layout.nodes) * encoder + len(model.layout.pairs) * stack
     groups = budgeted_groups(
-        *(
-            np.asarray(distance(transfer_program(config, model, count, num_outputs, steps)(of, key)[1].transfer))
-            for count, of, steps in ((1, modalities, config.num_steps), (2, pairs, config.num_pair_steps))
-        ),
-        budget=config.budget * (len(nodes) * encoder + len(pairs.num_outputs) * stack),
+        *(np.asarray(distance(matrix.transfer)) for matrix in (of.modalities, of.pairs)),
+        budget=max(config.budget * all_apart, encoder + stack),
         unimodal_size=encoder,
         crossmodal_size=stack,
     )
@@ -75,14 +95,10 @@ def _on_nodes(model: HighMMT, modalities: Sequence[int], pairs: Sequence[int]) -
     return SharingPlan.from_clusters([modalities[layout.slot(name)] for _, name in layout.nodes], pairs)
 
 
-def _information(nodes: Node, losses: Array) -> NDArray[np.float64]:
-    """Return how much each node tells about its label, in nats: entropy less loss."""
-    num_classes = int(jnp.max(nodes.num_outputs))
-    entropies = [
-        float(jnp.mean(null_losses(valid, train, num_classes)))
-        for valid, train in zip(nodes.valid.label, nodes.train.label, strict=True)
-    ]
-    return np.asarray(entropies) - np.asarray(losses)
+def _entropy(layout: Layout, data: dict[str, Splits], task: str) -> float:
+    """Return the loss of knowing nothing but how frequent classes are in training, in nats."""
+    train, valid = (part.label[np.asarray(part.weight) > 0] for part in (data[task].train, data[task].valid))
+    return float(jnp.mean(null_losses(valid, train, layout.task(task).num_outputs)))
 
 
 def _places(nodes: Sequence[tuple[str, str]], name: str) -> list[int]:

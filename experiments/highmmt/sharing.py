@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -9,10 +10,10 @@ from jax import Array
 
 from experiments.harness import Row, Rows
 from experiments.highmmt.config import Config, Part
-from experiments.highmmt.grouping import by_features, by_transfer
+from experiments.highmmt.grouping import by_features, by_transfer, measured
 from experiments.highmmt.training import Trained, from_nothing, from_shared, trainer, tuned
 from experiments.highmmt.worlds import SEQUENCES, by_part, draw, model_of, suite_of, true_plan
-from mmjax.data import WorldSuite
+from mmjax.data import Splits, WorldSuite
 from mmjax.heterogeneity import SharingPlan
 from mmjax.models.highmmt import HighMMT, Params
 
@@ -20,41 +21,43 @@ from mmjax.models.highmmt import HighMMT, Params
 def compare(config: Config, seed: int, *, part: Part) -> Rows:
     """Train all tasks by every plan: on heterogeneous modalities, or on homogeneous ones, where all should be shared.
 
-    All plans have the same samples, batches, numbers of steps and learning rates to choose from. Pre-trained groups
-    begin as copies of a model that has shared all for the first half of the steps.
+    All plans have the same samples, batches, numbers of steps and learning rates to choose from, in two stages of half
+    the steps. Pre-trained groups begin the second one as copies of a model that has shared all in the first.
     """
     homogeneous = part == "homogeneous"
     suite = SEQUENCES if homogeneous else suite_of(config)
     model, key = model_of(config, suite), jax.random.key(seed)
     data = draw(config, suite, seed, angle=0.0 if homogeneous else None)
-    parts, new, half = by_part(data), from_nothing(model, key), config.num_steps // 2
-
-    def fit(plan: SharingPlan, start: Params = new, num_steps: int = config.num_steps) -> Trained:
-        return tuned(config, trainer(config, model, num_steps), start, plan, key, parts)
-
-    def row(name: str, plan: SharingPlan, trained: Trained) -> Row:
-        return _row(part, seed, name, model, plan, trained.accuracies)
-
-    share_all = model.layout.share_all()
-    shared = fit(share_all)
+    stage, share_all = _stage(config, model, key, by_part(data)), model.layout.share_all()
+    new = from_nothing(model, key)
+    first = stage(new, share_all)
+    shared = stage(first.params, share_all)
     plans = {"share none": model.layout.share_none(), "true groups": true_plan(suite, model.layout)}
     if not homogeneous:
-        plans["groups by transfer"] = by_transfer(config, model, data, key)
+        plans["groups by transfer"] = by_transfer(config, model, measured(config, model, data, key))
         plans["groups by features"] = by_features(model, shared.params, data, plans["groups by transfer"])
     size = plans.get("groups by transfer", plans["true groups"])
     plans["random groups"] = _random(key, size)
-    rows = [row("share all", share_all, shared), *(row(name, plan, fit(plan)) for name, plan in plans.items())]
+
+    def row(name: str, plan: SharingPlan, trained: Trained, of: HighMMT = model) -> Row:
+        return plan_row(part, seed, name, of, plan, trained.accuracies)
+
+    rows = [row("share all", share_all, shared)]
+    rows += [row(name, plan, stage(stage(new, plan).params, plan)) for name, plan in plans.items()]
+    copies = from_shared(model, first.params)
+    rows += [row(f"{name}, pre-trained", plan, stage(copies, plan)) for name, plan in plans.items()]
     if not homogeneous:
-        copies = from_shared(model, fit(share_all, num_steps=half).params)
-        rows += [
-            row(f"{name}, pre-trained", plans[name], fit(plans[name], copies, config.num_steps - half))
-            for name in ("groups by transfer", "true groups", "random groups", "share none")
-        ]
-        wide = _widened(config, suite, of_size=_num_parameters(model, size))
-        wide_model = model_of(wide, suite)
-        trained = tuned(wide, trainer(wide, wide_model, config.num_steps), wide_model.init(key), share_all, key, parts)
-        rows.append(_row(part, seed, f"share all, width {wide.width}", wide_model, share_all, trained.accuracies))
+        wide = _widened(config, suite, num_parameters=_num_parameters(model, size))
+        wide_stage = _stage(config, wide, key, by_part(data))
+        trained = wide_stage(wide_stage(wide.init(key), share_all).params, share_all)
+        rows.append(row("share all, wider", share_all, trained, wide))
     return rows
+
+
+def _stage(config: Config, model: HighMMT, key: Array, data: Splits) -> Callable[[Params, SharingPlan], Trained]:
+    """Make the training of half the steps from some parameters."""
+    train = trainer(config, model, -(-config.num_steps // 2))
+    return lambda start, plan: tuned(config, train, start, plan, key, data)
 
 
 def _random(key: Array, size: SharingPlan) -> SharingPlan:
@@ -68,17 +71,17 @@ def _random(key: Array, size: SharingPlan) -> SharingPlan:
     )
 
 
-def _widened(config: Config, suite: WorldSuite, *, of_size: int) -> Config:
-    """Return the configuration of the narrowest model that shares all and has so many parameters, or more."""
+def _widened(config: Config, suite: WorldSuite, *, num_parameters: int) -> HighMMT:
+    """Return the narrowest model that has so many parameters, or more, when it shares all."""
     for width in itertools.count(config.width):
-        wide = dataclasses.replace(config, width=width)
-        model = model_of(wide, suite)
-        if _num_parameters(model, model.layout.share_all()) >= of_size:
-            return wide
-    raise AssertionError("itertools.count has no end")
+        model = model_of(dataclasses.replace(config, width=width), suite)
+        if _num_parameters(model, model.layout.share_all()) >= num_parameters:
+            return model
+    raise AssertionError("widths have no end")
 
 
-def _row(part: Part, seed: int, name: str, model: HighMMT, plan: SharingPlan, accuracies: dict[str, float]) -> Row:
+def plan_row(part: str, seed: int, name: str, model: HighMMT, plan: SharingPlan, accuracies: dict[str, float]) -> Row:
+    """Return what is reported of a plan: its groups, the model's parameters with it, and test accuracies of tasks."""
     return {
         "part": part,
         "seed": seed,

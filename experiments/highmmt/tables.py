@@ -7,13 +7,43 @@ import pandas as pd
 
 from experiments.harness import Row, Rows, Table
 from experiments.highmmt import published
+from experiments.highmmt.adaptation_tables import of_adaptation
 from experiments.highmmt.config import Config
-from mmjax.training import mean_interval, paired_interval
+from experiments.highmmt.intervals import accuracies_of, difference
+from experiments.highmmt.pair_tables import of_pairs, of_views
+from experiments.highmmt.surrogate_tables import surrogates
+from mmjax.training import mean_interval
+
+_NAMES = {
+    "sharing": "Sharing plans",
+    "homogeneous": "Sharing plans where all modalities are alike",
+    "views": "Sharing plans of the data",
+}
+_ABOUT = {
+    "sharing": (
+        "Groups by transfer know nothing of the truth: their numbers follow from a budget of parameters. Pre-trained: "
+        "copies of a model that shares all for the first half of the steps. Wider: as many parameters as groups by "
+        "transfer, or more, all shared. "
+    ),
+    "homogeneous": (
+        "Control: all sequences are shown alike, so that sharing everything should be best and groups only cost. "
+    ),
+    "views": "No truth is known. The selected third of pairs is the one above; the other models fuse all pairs. ",
+}
 
 
 def tables(config: Config, rows: Rows) -> Sequence[Table]:
     """Return the tables of the parts that were run, and the published ones."""
-    made = [_distances(rows), *(_sharing(rows, part) for part in ("sharing", "homogeneous")), _growth(rows)]
+    sharing = (_sharing(rows, part) for part in _NAMES)
+    made = [
+        _distances(rows),
+        *sharing,
+        _growth(rows),
+        of_pairs(rows),
+        *of_views(rows),
+        *of_adaptation(rows),
+        surrogates(config, rows),
+    ]
     return [*(table for table in made if len(table.frame)), *published.tables()]
 
 
@@ -53,22 +83,16 @@ def _sharing(rows: Rows, part: str) -> Table:
     frame = pd.DataFrame([_plan_row(group, by_plan) for group in by_plan.values()])
     if len(frame):
         frame = frame.sort_values("accuracy", ascending=False)
-    control = (
-        "Control: all sequences are shown alike, so that sharing everything should be best and groups only cost. "
-        if part == "homogeneous"
-        else "Groups by transfer know nothing of the truth: their numbers follow from a budget of parameters. "
-    )
     note = (
-        f"{control}Mean test accuracy of all tasks, over seeds, with 95 % interval (Student's t); differences in "
+        f"{_ABOUT[part]}Mean test accuracy of all tasks, over seeds, with 95 % interval (Student's t); differences in "
         "percentage points, paired by seed. All plans have the same samples, steps and learning rates to choose from, "
         "and the plans that group, but for true groups, have the same numbers of groups."
     )
-    name = "Sharing plans" if part == "sharing" else "Sharing plans where all modalities are alike"
-    return Table(name, frame, note)
+    return Table(_NAMES[part], frame, note)
 
 
 def _plan_row(group: Rows, by_plan: dict[str, Rows]) -> Row:
-    accuracies = _numbers(group)
+    accuracies = accuracies_of(group)
     interval = mean_interval(accuracies)
     row: Row = {
         "plan": group[0]["plan"],
@@ -80,14 +104,8 @@ def _plan_row(group: Rows, by_plan: dict[str, Rows]) -> Row:
         "high": interval.high,
     }
     for other in ("share all", "share none"):
-        row[f"minus {other}"] = _difference(accuracies, _numbers(by_plan[other])) if row["plan"] != other else ""
+        row[f"minus {other}"] = difference(accuracies, accuracies_of(by_plan[other])) if row["plan"] != other else ""
     return row
-
-
-def _difference(first: Sequence[float], second: Sequence[float]) -> str:
-    of = paired_interval(first, second)
-    mean, low, high = (100 * number for number in (of.mean, of.low, of.high))
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]" if np.isfinite(low) else f"{mean:+.1f}"
 
 
 def _growth(rows: Rows) -> Table:
@@ -95,9 +113,9 @@ def _growth(rows: Rows) -> Table:
     groups = list(_grouped(chosen, "label"))
     made, last = [], None
     for (label,), group in groups:
-        accuracies = _numbers(group)
+        accuracies = accuracies_of(group)
         interval = mean_interval(accuracies)
-        gain = "" if last is None else _difference(accuracies, last)
+        gain = "" if last is None else difference(accuracies, last)
         made.append({"modalities": label, "accuracy": interval.mean, "low": interval.low, "high": interval.high})
         made[-1]["gain"] = gain
         last = accuracies
@@ -114,10 +132,6 @@ def _grouped(rows: Iterable[Row], *names: str) -> Iterable[tuple[tuple[object, .
     for row in rows:
         groups.setdefault(tuple(row[name] for name in names), []).append(row)
     return groups.items()
-
-
-def _numbers(rows: Rows) -> list[float]:
-    return [row["accuracy"] for row in sorted(rows, key=lambda row: row["seed"])]
 
 
 def _mean(rows: Rows, name: str, place: int | None = None) -> float:

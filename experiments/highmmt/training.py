@@ -11,7 +11,7 @@ from jax import Array
 
 from experiments.highmmt.config import Config
 from mmjax.competition import weighted_mean
-from mmjax.data import Splits
+from mmjax.data import Batch, Splits
 from mmjax.heterogeneity import PlanIndices, SharingPlan
 from mmjax.models.highmmt import HighMMT, Params, expand_shared
 from mmjax.training import Best, TrainConfig, best_of, make_fit, multitask_objective, predict_tasks
@@ -51,14 +51,14 @@ def trainer(config: Config, model: HighMMT, num_steps: int) -> Trainer:
         batch_size=config.batch_size,
         metrics_fn=few_metrics,
     )
-    counts = {task.name: config.num_samples for task in model.layout.tasks}
 
     def train(start: Params, plan: PlanIndices, learning_rate: Array, key: Array, data: Splits) -> Trained:
+        counts = {task: batch.weight.shape[0] for task, batch in data.train.items()}
         run = make_fit(settings, multitask_objective(settings, model, plan, counts, start=start))
         best: Best = best_of(run, key, {"learning_rate": learning_rate}, data)
         params = best.variables["params"]
         logits = predict_tasks(model, params, plan, data.test)
-        accuracies = {task: jnp.mean(jnp.argmax(logits[task], axis=1) == data.test[task].label) for task in counts}
+        accuracies = {task: _accuracy(logits[task], data.test[task]) for task in logits}
         return Trained(params, accuracies, best.loss)
 
     return jax.jit(train)
@@ -78,6 +78,11 @@ def from_shared(model: HighMMT, shared: Params) -> Params:
 def few_metrics(logits: Array, label: Array, weight: Array) -> dict[str, Array]:
     """Return the mean cross-entropy, in nats."""
     return {"loss": weighted_mean(optax.softmax_cross_entropy_with_integer_labels(logits, label), weight)}
+
+
+def _accuracy(logits: Array, data: Batch) -> Array:
+    right = jnp.argmax(logits, axis=1) == data.label
+    return weighted_mean(right.astype(logits.dtype), data.weight)
 
 
 def tuned(config: Config, train: Trainer, start: Params, plan: SharingPlan, key: Array, data: Splits) -> Trained:

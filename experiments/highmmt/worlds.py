@@ -70,12 +70,16 @@ def layout_of(suite: WorldSuite) -> Layout:
     return Layout(tuple(map(_spec, suite.world.modalities)), tasks)
 
 
-def model_of(config: Config, suite: WorldSuite) -> HighMMT:
-    """Return the model of a suite."""
-    sizes = Architecture(
+def architecture_of(config: Config) -> Architecture:
+    """Return the sizes of a model."""
+    return Architecture(
         num_latents=config.num_latents, width=config.width, head_size=8, num_latent_heads=2, num_crossmodal_heads=2
     )
-    return HighMMT(sizes, layout_of(suite))
+
+
+def model_of(config: Config, suite: WorldSuite) -> HighMMT:
+    """Return the model of a suite."""
+    return HighMMT(architecture_of(config), layout_of(suite))
 
 
 def draw(config: Config, suite: WorldSuite, seed: int, *, angle: float | None = None) -> dict[str, Splits]:

@@ -90,7 +90,7 @@ def interaction_class(
 
     Pairs of one class, with equal noise, are the same problem and have heterogeneity 0 in truth: one rule, of
     modalities of the same groups, in the same roles. Pairs of two classes are different problems. Any two modalities of
-    a larger task, which only `QuadrantRule` has, are such a pair. Mixtures are compared as they are written.
+    a larger task of a `QuadrantRule` are such a pair. Mixtures are compared as they are written.
 
     Args:
       world: whose groups count.
@@ -101,7 +101,9 @@ def interaction_class(
       {(rule, groups), (swapped rule, groups swapped)}; hashable.
 
     Raises:
-      ValueError: if the world lacks a modality.
+      ValueError: if the world lacks a modality, or the rule is for another number of modalities than two.
     """
+    if rule.num_modalities not in (None, 2):
+        raise ValueError(f"only rules of two modalities have classes of interaction; got one of {rule.num_modalities}")
     first, second = (world.groups[world.modality(name).name] for name in pair)
     return frozenset({(rule, (first, second)), (rule.swapped, (second, first))})

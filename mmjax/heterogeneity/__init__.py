@@ -4,6 +4,7 @@ The way of the data: fits -> `transfer_matrix` -> `distance` -> `complete` where
 `budgeted_groups` -> a `SharingPlan`; and `select_pairs` for the pairs of modalities worth fusing.
 """
 
+from mmjax.heterogeneity._affinity import Affinity, Labelled, gradient_affinity
 from mmjax.heterogeneity._budget import budgeted_groups, collapse_by_modality
 from mmjax.heterogeneity._checks import check_distances
 from mmjax.heterogeneity._clustering import cluster, cost_curve, within_cluster_cost
@@ -25,9 +26,11 @@ from mmjax.heterogeneity._triangle import SpectralShares, spectral_shares, trian
 from mmjax.heterogeneity._usable_information import null_losses, pointwise_information
 
 __all__ = [
+    "Affinity",
     "Completion",
     "Fit",
     "FitFn",
+    "Labelled",
     "PairSelection",
     "PlanIndices",
     "SharingPlan",
@@ -42,6 +45,7 @@ __all__ = [
     "cost_curve",
     "direct_fits",
     "distance",
+    "gradient_affinity",
     "interaction_gains",
     "linear_cka",
     "log_me",

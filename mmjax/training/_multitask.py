@@ -25,7 +25,7 @@ def multitask_objective(
     num_samples: Mapping[str, int],
     *,
     start: Params | None = None,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, float | Array] | None = None,
 ) -> Objective:
     """Make the objective of training on all tasks: the weighted sum of their mean cross-entropies, in nats.
 
@@ -43,7 +43,7 @@ def multitask_objective(
       num_samples: of each task's training data.
       start: parameters to start from, such as those of a shared model after `expand_shared`; None draws new ones, for
         a `SharingPlan` as many groups as it has, for `PlanIndices` as many as there are nodes and pairs.
-      weights: task to the weight of its loss, 1 by default.
+      weights: task to the weight of its loss, 1 by default; may be traced.
 
     Returns:
       the objective, for data of task to `Batch`. Its evaluation is task to `config.metrics_fn`, and "loss", their
@@ -53,7 +53,7 @@ def multitask_objective(
       ValueError: if tasks or weights are not those of the layout.
     """
     tasks = [task.name for task in model.layout.tasks]
-    factors = dict.fromkeys(tasks, 1.0) | dict(weights or {})
+    factors: dict[str, float | Array] = {**dict.fromkeys(tasks, 1.0), **(weights or {})}
     for what, names in (("num_samples", num_samples), ("weights", factors)):
         if set(names) != set(tasks):
             raise ValueError(f"{what} must be of the tasks {', '.join(tasks)}; got {', '.join(names)}")

@@ -101,7 +101,7 @@ def node_fit(
     Returns:
       the function; see `mmjax.heterogeneity.FitFn`. Models are parameters, losses in nats.
     """
-    single = _node_model(model, num_modalities, num_outputs)
+    single = node_model(model, num_modalities, num_outputs)
     plan = single.layout.share_all()
 
     def losses_of(params: Params, batch: Batch, num_outputs: Array) -> Array:
@@ -136,8 +136,17 @@ def node_fit(
     return fit_fn
 
 
-def _node_model(model: HighMMT, num_modalities: int, num_outputs: int) -> HighMMT:
-    """Return the model of one node, whose tokens come ready-made."""
+def node_model(model: HighMMT, num_modalities: int, num_outputs: int) -> HighMMT:
+    """Return the model of one node, whose parameters are those that `node_fit` trains.
+
+    Args:
+      model: whose architecture and layout count.
+      num_modalities: of the node.
+      num_outputs: the largest number of classes of a node.
+
+    Returns:
+      a model of one task, of the modalities "0", "1", ..., whose tokens come ready-made, as those of `stack_nodes`.
+    """
     names = tuple(map(str, range(num_modalities)))
     modalities = tuple(ModalitySpec(name, (), model.layout.input_width) for name in names)
     layout = Layout(modalities, (TaskSpec(TASK, names, num_outputs),), num_slots=model.layout.slots)

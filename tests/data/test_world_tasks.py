@@ -11,6 +11,7 @@ from mmjax.data import (
     HETEROGENEITY_SUITE,
     PAIR_RULES,
     SEQUENCE_SUITE,
+    GatesRule,
     MixedRule,
     ModalityWorld,
     PairRule,
@@ -301,3 +302,29 @@ def test_a_gate_of_one_s_own():
     (b1, b2), label = bits_of(copy)
     np.testing.assert_array_equal(label, 2 * b1 + b2)
     assert (copy.num_classes, copy.swapped) == (4, PairRule(((0, 2), (1, 3))))
+
+
+def test_gates_make_the_bits_of_a_label_from_sources():
+    xor, both = PAIR_RULES["xor"], PAIR_RULES["and"]
+    rule = GatesRule((0, 1, 0, 2), ((0, 1, xor), (2, 0, both)))
+    factors, label = rule.sample(jax.random.key(0), (4, 1000, 2))
+    np.testing.assert_array_equal(factors[0], factors[2])
+    b = np.asarray(factors[:, :, 0] > 0)
+    assert (b[0] != b[1]).mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(label, (b[0] ^ b[1]) + 2 * (b[3] & b[0]))
+    assert (rule.num_modalities, rule.num_bits, rule.num_classes) == (4, 1, 4)
+    assert rule.swapped == GatesRule((2, 0, 1, 0), rule.gates)
+    with pytest.raises(ValueError, match="rules of two modalities"):
+        interaction_class(WORLD, rule, ("a", "b"))
+
+
+def test_gates_of_nothing_are_refused():
+    xor = PAIR_RULES["xor"]
+    for gates in (((0, 0, xor),), ((0, 2, xor),)):
+        with pytest.raises(ValueError, match="two sources that modalities see"):
+            GatesRule((0, 1), gates)
+    for gate in (PAIR_RULES["redundant"], PairRule(((0, 1), (2, 3)))):
+        with pytest.raises(ValueError, match="one bit of two independent ones"):
+            GatesRule((0, 1), ((0, 1, gate),))
+    with pytest.raises(ValueError, match="needs a gate"):
+        GatesRule((0, 1), ())

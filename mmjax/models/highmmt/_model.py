@@ -128,7 +128,7 @@ class HighMMT:
         logits = {}
         for task in latents:
             head, *_ = self._head(task)
-            tokens, mask = self._head_tokens(task, filled[task], fused, present[task])
+            tokens, mask = self._head_tokens(task, filled[task], fused.get(task), present[task])
             logits[task] = head.apply({"params": params["heads"][task]}, tokens, mask)
         return logits  # type: ignore[return-value]
 
@@ -143,10 +143,10 @@ class HighMMT:
         }
         return self.fuse(params, self.encode(params, tokens, plan), present, plan)
 
-    def _fuse_pairs(self, params: Params, latents: PerNode, plan: Plan) -> dict[tuple[str, str, str], Array]:
-        """Return (task, query modality, context modality) to the last latent (batch, width)."""
-        fused: dict[tuple[str, str, str], Array] = {}
-        for nodes in _alike(latents, lambda z: z.shape):
+    def _fuse_pairs(self, params: Params, latents: PerNode, plan: Plan) -> dict[str, Array]:
+        """Return task to the last latents of its ordered pairs (pairs, batch, width), if it has any."""
+        fused: dict[str, Array] = {}
+        for nodes in _alike(latents, lambda z: z.shape):  # of one task all or none, as its latents have one shape
             place = {node: row for row, node in enumerate(nodes)}
             tasks = dict.fromkeys(task for task, _ in nodes)
             pairs = [(task, *pair) for task in tasks for pair in self.layout.task(task).ordered_pairs]
@@ -159,7 +159,8 @@ class HighMMT:
                     jnp.stack([latents[task][name] for task, name in nodes]),
                     np.array([[place[task, name] for name in pair] for task, *pair in pairs]),
                 )
-                fused |= dict(zip(pairs, last, strict=True))
+                counts = [len(self.layout.task(task).ordered_pairs) for task in tasks]
+                fused |= zip(tasks, jnp.split(last, np.cumsum(counts)[:-1]), strict=True)
         return fused
 
     def _fill(self, params: Params, name: str, latents: Array, present: Array) -> Array:
@@ -175,30 +176,30 @@ class HighMMT:
         zeros = {
             name: jnp.zeros((1, self.architecture.num_latents, self.architecture.width)) for name in spec.modalities
         }
-        fused = {(task, *pair): jnp.zeros((1, self.architecture.width)) for pair in spec.ordered_pairs}
+        fused = jnp.zeros((len(spec.ordered_pairs), 1, self.architecture.width))
         present = {name: jnp.ones(1, bool) for name in spec.modalities}
         return self.architecture.head(spec.num_outputs), *self._head_tokens(task, zeros, fused, present)
 
     def _head_tokens(
-        self,
-        task: str,
-        latents: Mapping[str, Array],
-        fused: Mapping[tuple[str, str, str], Array],
-        present: Mapping[str, Array],
+        self, task: str, latents: Mapping[str, Array], fused: Array | None, present: Mapping[str, Array]
     ) -> tuple[Array, Array]:
         """Return what a task's head sees, tokens (batch, n, width), and which of them are present (batch, n)."""
         names, pairs = self.layout.task(task).modalities, self.layout.task(task).ordered_pairs
         if not pairs and not self.architecture.head.own:
             own = jnp.concatenate([latents[name] for name in names], axis=1)
             return own, jnp.ones(own.shape[:2], bool)
-        tokens = [fused[task, *pair] for pair in pairs]
-        masks = [present[query] & present[context] for query, context in pairs]
+        there = jnp.stack([present[name] for name in names], axis=1)
+        tokens, masks = [], []
         if self.architecture.head.own:
-            tokens = [latents[name][:, -1] for name in names] + tokens
-            masks = [present[name] for name in names] + masks
-        mask = jnp.stack(masks, axis=1)
+            tokens.append(jnp.stack([latents[name][:, -1] for name in names], axis=1))
+            masks.append(there)
+        if pairs and fused is not None:
+            queries, contexts = (np.array([names.index(pair[side]) for pair in pairs]) for side in (0, 1))
+            tokens.append(jnp.swapaxes(fused, 0, 1))
+            masks.append(there[:, queries] & there[:, contexts])
+        mask = jnp.concatenate(masks, axis=1)
         whole = self.architecture.absence is not Absence.DROP
-        return jnp.stack(tokens, axis=1), jnp.ones_like(mask) if whole else mask
+        return jnp.concatenate(tokens, axis=1), jnp.ones_like(mask) if whole else mask
 
     def _check(self, of: PerNode) -> None:
         for task in of:
