@@ -17,19 +17,22 @@ from experiments.benchmarks.timing import Comparison, compare
 from experiments.highmmt.config import Config
 from experiments.highmmt.worlds import SEQUENCES, alone, draw, model_of
 from mmjax.data import HETEROGENEITY_SUITE
-from mmjax.heterogeneity import FitFn, SharingPlan, transfer_matrix
+from mmjax.heterogeneity import FitFn, SharingPlan, select_pairs, transfer_matrix
 from mmjax.models.highmmt import Architecture, HighMMT, Layout, MeanHead, ModalitySpec, TaskSpec
 from mmjax.training import Node, TrainConfig, node_fit, stack_nodes
 
 SETTINGS = Config(large=True)
 NUM_PLANS, BATCH, NUM_FUSED = 32, 32, 5
+NUM_MANY, FUSED_OF_MANY = 50, (50, 150, 408)
+"""Modalities, and how many of their 1225 pairs are fused: the last number is a third."""
 
 
 def measure(repetitions: int) -> Iterator[Comparison]:
-    """Measure a transfer matrix of 10 modalities, 32 sharing plans, and the fusion of all pairs of 5 modalities."""
+    """Measure a transfer matrix of 10 modalities, 32 sharing plans, and the fusion of pairs of 5 and 50 modalities."""
     yield from _matrix(repetitions)
     yield from _plans(repetitions)
     yield from _pairs(repetitions)
+    yield from _some_of_many(repetitions)
 
 
 def _matrix(repetitions: int) -> Iterator[Comparison]:
@@ -135,3 +138,55 @@ def _pairs(repetitions: int) -> Iterator[Comparison]:
         functools.partial(jax.jit(jax.grad(pair_by_pair)), jax.tree.map(lambda x: x[0], params["crossmodal"])),
         repetitions=repetitions,
     )
+
+
+def _some_of_many(repetitions: int) -> Iterator[Comparison]:
+    """Measure a gradient of a model of 50 modalities that fuses some of its pairs, against all, and their memory."""
+    names = tuple(f"m{number:02}" for number in range(NUM_MANY))
+    pairs = tuple(itertools.combinations(names, 2))
+    inputs = {"t": {name: jax.random.normal(jax.random.key(place), (4, 8, 16)) for place, name in enumerate(names)}}
+    all_pairs, all_memory = _gradient_of_many(names, pairs, inputs)
+    chosen = jax.random.permutation(jax.random.key(0), len(pairs))
+    for count in FUSED_OF_MANY:
+        run, memory = _gradient_of_many(names, tuple(pairs[place] for place in sorted(chosen[:count].tolist())), inputs)
+        yield compare(
+            "gradient, some pairs of many modalities",
+            f"{NUM_MANY} modalities, {count} pairs, 4 samples",
+            1,
+            f"all {len(pairs)} pairs",
+            run,
+            all_pairs,
+            repetitions=repetitions,
+            note=f"{memory:.0f} MB for {all_memory:.0f} MB of temporary memory",
+        )
+    similar = jnp.abs(jax.random.normal(jax.random.key(1), (len(pairs), len(pairs))))
+    select = jax.jit(functools.partial(select_pairs, k=FUSED_OF_MANY[-1]))
+    gains = jnp.abs(jax.random.normal(jax.random.key(2), (len(pairs),)))
+    yield compare(
+        "selection of a third of the pairs",
+        f"{len(pairs)} pairs",
+        1,
+        "a gradient of all pairs",
+        functools.partial(select, gains, similar),
+        all_pairs,
+        repetitions=repetitions,
+    )
+
+
+def _gradient_of_many(
+    names: tuple[str, ...], pairs: tuple[tuple[str, str], ...], inputs: Any
+) -> tuple[Callable[[], Any], float]:
+    """Return the compiled gradient of a model that fuses some pairs, and the megabytes that it takes."""
+    modalities = tuple(ModalitySpec(name, (8,), 16, num_bands=3) for name in names)
+    sizes = Architecture(
+        num_latents=4, width=16, head_size=8, num_latent_heads=2, num_crossmodal_heads=2, head=MeanHead
+    )
+    model = HighMMT(sizes, Layout(modalities, (TaskSpec("t", names, 10, pairs),)))
+    params, plan = model.init(jax.random.key(0)), model.layout.share_all()
+
+    def loss(params: Any) -> Array:
+        return jnp.sum(model.apply(params, inputs, plan)["t"] ** 2)
+
+    compiled = jax.jit(jax.grad(loss)).lower(params).compile()
+    memory = compiled.memory_analysis()
+    return functools.partial(compiled, params), (memory.temp_size_in_bytes if memory else 0) / 2**20

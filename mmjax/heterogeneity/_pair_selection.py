@@ -59,16 +59,17 @@ def select_pairs(
     if not 1 <= k <= num_pairs:
         raise ValueError(f"k must be in [1, {num_pairs}] for {num_pairs} pairs; got {k}")
     scale = _typical(distances) if temperature is None else jnp.asarray(temperature, distances.dtype)
-    similarity = jnp.exp(-distances / scale)
+    similarity = jnp.exp(-distances.T / scale)  # (q, p): a step then reads along rows
     weight = jax.nn.relu(gains)
     rounding = ROUNDINGS * jnp.finfo(weight.dtype).eps * jnp.sum(weight)
 
     def add(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
         covered, free = state
-        raises = jnp.sum(weight[:, None] * jax.nn.relu(similarity - covered[:, None]), axis=0)
+        more = jax.nn.relu(similarity - covered[None])
+        raises = jnp.matmul(more, weight, precision=jax.lax.Precision.HIGHEST)
         # Sums of the same terms in another order are equals: the first of them is chosen.
         chosen = jnp.argmax(free & (raises >= jnp.max(raises, where=free, initial=0) - rounding)).astype(jnp.int32)
-        return (jnp.maximum(covered, similarity[:, chosen]), free.at[chosen].set(False)), chosen
+        return (jnp.maximum(covered, similarity[chosen]), free.at[chosen].set(False)), chosen
 
     nothing = jnp.zeros_like(gains), jnp.ones(num_pairs, bool)
     (covered, _), indices = jax.lax.scan(add, nothing, length=k)

@@ -30,6 +30,7 @@ def test_the_part_is_an_item_and_not_of_the_quick_preset():
     assert "surrogates" in PRESETS["full"].parts and "surrogates" not in PRESETS["quick"].parts
 
 
+@pytest.mark.slow
 def test_every_stand_in_gives_distances_of_all_modalities(rows):
     assert [row["by"] for row in rows] == NAMES
     for row in rows:
@@ -43,6 +44,7 @@ def test_every_stand_in_gives_distances_of_all_modalities(rows):
     assert len({str(row["estimate"]) for row in rows}) == len(rows)
 
 
+@pytest.mark.slow
 def test_alignment_is_at_most_one_each_way(rows):
     assert np.max(rows[2]["estimate"]) <= 2
 
