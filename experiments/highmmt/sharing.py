@@ -49,7 +49,7 @@ def compare(config: Config, seed: int, *, part: Part) -> Rows:
     if not homogeneous:
         wide = _widened(config, suite, num_parameters=_num_parameters(model, size))
         wide_stage = _stage(config, wide, key, by_part(data))
-        trained = wide_stage(wide_stage(wide.init(key), share_all).params, share_all)
+        trained = wide_stage(wide_stage(jax.jit(wide.init)(key), share_all).params, share_all)
         rows.append(row("share all, wider", share_all, trained, wide))
     return rows
 

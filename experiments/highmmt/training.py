@@ -66,7 +66,8 @@ def trainer(config: Config, model: HighMMT, num_steps: int) -> Trainer:
 
 def from_nothing(model: HighMMT, key: Array) -> Params:
     """Draw parameters of as many groups as there are nodes and pairs, for plans of any number of them."""
-    return model.init(key, num_unimodal_groups=len(model.layout.nodes), num_crossmodal_groups=len(model.layout.pairs))
+    groups = {"num_unimodal_groups": len(model.layout.nodes), "num_crossmodal_groups": len(model.layout.pairs)}
+    return jax.jit(functools.partial(model.init, **groups))(key)
 
 
 def from_shared(model: HighMMT, shared: Params) -> Params:
