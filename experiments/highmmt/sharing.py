@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -38,6 +39,8 @@ def compare(config: Config, seed: int, *, part: Part) -> Rows:
         plans["groups by features"] = by_features(model, shared.params, data, plans["groups by transfer"])
     size = plans.get("groups by transfer", plans["true groups"])
     plans["random groups"] = _random(key, size)
+    if homogeneous:
+        plans["true groups, shuffled"] = _shuffled(key, plans["true groups"])
 
     def row(name: str, plan: SharingPlan, trained: Trained, of: HighMMT = model) -> Row:
         return plan_row(part, seed, name, of, plan, trained.accuracies)
@@ -69,6 +72,12 @@ def _random(key: Array, size: SharingPlan) -> SharingPlan:
         num_unimodal_groups=size.num_unimodal_groups,
         num_crossmodal_groups=size.num_crossmodal_groups,
     )
+
+
+def _shuffled(key: Array, plan: SharingPlan) -> SharingPlan:
+    """Return a plan whose encoders are dealt out anew, as often each: clusters that nothing speaks for."""
+    dealt = jax.random.permutation(key, jnp.asarray(plan.unimodal)).tolist()
+    return SharingPlan.from_clusters(dealt, plan.crossmodal)
 
 
 def _widened(config: Config, suite: WorldSuite, *, num_parameters: int) -> HighMMT:

@@ -26,7 +26,8 @@ _ABOUT = {
         "transfer, or more, all shared. "
     ),
     "homogeneous": (
-        "Control: all sequences are shown alike, so that sharing everything should be best and groups only cost. "
+        "Control: all sequences are shown alike, so that sharing everything should be best, groups only cost, and true "
+        "groups of encoders be worth no more than the same ones shuffled. "
     ),
     "views": "No truth is known. The selected third of pairs is the one above; the other models fuse all pairs. ",
 }
