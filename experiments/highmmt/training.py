@@ -66,8 +66,9 @@ def trainer(config: Config, model: HighMMT, num_steps: int) -> Trainer:
 
 def from_nothing(model: HighMMT, key: Array) -> Params:
     """Draw parameters of as many groups as there are nodes and pairs, for plans of any number of them."""
-    groups = {"num_unimodal_groups": len(model.layout.nodes), "num_crossmodal_groups": len(model.layout.pairs)}
-    return jax.jit(functools.partial(model.init, **groups))(key)
+    nodes, pairs = len(model.layout.nodes), len(model.layout.pairs)
+    init = functools.partial(model.init, num_unimodal_groups=nodes, num_crossmodal_groups=pairs)
+    return jax.jit(init)(key)
 
 
 def from_shared(model: HighMMT, shared: Params) -> Params:
