@@ -97,12 +97,12 @@ _WHY = "Not reproducible here: MIMIC needs credentialed access, MOSEI and UR-FUN
 
 def distances_of_modalities() -> NDArray[np.float64]:
     """Return the distances of 10 modalities of Figure 5, (10, 10), of unstated units."""
-    return _symmetric(_OF_MODALITIES)
+    return symmetric(_OF_MODALITIES)
 
 
 def distances_of_interactions() -> NDArray[np.float64]:
     """Return the distances of 8 interactions of Figure 5, (8, 8), of unstated units."""
-    return _symmetric(_OF_INTERACTIONS)
+    return symmetric(_OF_INTERACTIONS)
 
 
 def tables() -> list[Table]:
@@ -176,7 +176,7 @@ def _described(nodes: Sequence[str], groups: Sequence[int]) -> str:
     return "; ".join(", ".join(names) for names in members)
 
 
-def _symmetric(lower: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+def symmetric(lower: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """Return the symmetric matrix of zero diagonal of a lower triangle's rows."""
     d = np.zeros((len(lower) + 1, len(lower) + 1))
     for row, numbers in enumerate(lower, start=1):

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from experiments.highmmt.published import symmetric
 from mmjax.heterogeneity import SharingPlan, budgeted_groups, cluster, collapse_by_modality, cost_curve
-from tests.heterogeneity.published import CROSSMODAL, UNIMODAL, symmetric
+from tests.heterogeneity.published import CROSSMODAL, UNIMODAL
 
 
 @pytest.mark.parametrize("budget", [5, 8, 11.5, 19, 31, 1000])

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.highmmt.published import symmetric
 from mmjax.heterogeneity import cluster, cost_curve, within_cluster_cost
-from tests.heterogeneity.published import CROSSMODAL, UNIMODAL, symmetric
+from tests.heterogeneity.published import CROSSMODAL, UNIMODAL
 
 LINKAGES = {"average": np.mean, "complete": np.max, "single": np.min}
 

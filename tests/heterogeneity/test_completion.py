@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csgraph
 
+from experiments.highmmt.published import symmetric
 from mmjax.heterogeneity import additive, complete, low_rank, shortest_paths
-from tests.heterogeneity.published import CROSSMODAL, UNIMODAL, symmetric
+from tests.heterogeneity.published import CROSSMODAL, UNIMODAL
 
 
 def random_mask(n, share, seed):

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.highmmt.published import symmetric
 from mmjax.heterogeneity import interaction_gains, select_pairs
-from tests.heterogeneity.published import CROSSMODAL, symmetric
+from tests.heterogeneity.published import CROSSMODAL
 
 
 def value_of(gains, distances, chosen, temperature):

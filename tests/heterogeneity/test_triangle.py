@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.highmmt.published import symmetric
 from mmjax.heterogeneity import spectral_shares, triangle_share
-from tests.heterogeneity.published import CROSSMODAL, UNIMODAL, symmetric
+from tests.heterogeneity.published import CROSSMODAL, UNIMODAL
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
