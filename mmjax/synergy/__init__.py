@@ -20,6 +20,7 @@ from mmjax.synergy._disagreement import (
     euclidean_disagreement_bound,
     total_variation_disagreement_bound,
 )
+from mmjax.synergy._joint_intervals import joint_intervals
 from mmjax.synergy._plug_in import Decomposition
 from mmjax.synergy._published import PublishedBounds, published_bounds
 from mmjax.synergy._resampling import Bootstrap, CorrectedSynergy, bootstrap, corrected_synergy
@@ -64,6 +65,7 @@ __all__ = [
     "corrected_synergy",
     "disagreement_bound",
     "euclidean_disagreement_bound",
+    "joint_intervals",
     "label_permutation_null",
     "published_bounds",
     "total_variation_disagreement_bound",

@@ -39,18 +39,28 @@ class AccuracyRange(NamedTuple):
 
 
 def accuracy_range(
-    p12: ArrayLike, p1y: ArrayLike, p2y: ArrayLike, *, time_limit: float = 60.0, tolerance: float = 1e-5
+    p12: ArrayLike,
+    p1y: ArrayLike,
+    p2y: ArrayLike,
+    *,
+    intervals: tuple[ArrayLike, ArrayLike] | None = None,
+    time_limit: float = 60.0,
+    tolerance: float = 1e-5,
 ) -> AccuracyRange:
     """Return the exact range of the Bayes accuracy over all joints with these three pairwise marginals.
 
-    min and max over r >= 0 with marginals p12, p1y, p2y of sum_(x1,x2) max_y r(x1,x2,y). The lower end is
-    certified by its classifier d: for potentials with sum_y max(0, A(x1,x2) + B(x1,y) + C(x2,y)) = 1 the
-    classifier d = max(0, A + B + C) is right with probability at least E A + E B + E C under any such joint.
+    min and max over low <= r <= high with marginals p12, p1y, p2y of sum_(x1,x2) max_y r(x1,x2,y). The lower end is
+    certified by its classifier d: for any potentials A(x1,x2), B(x1,y), C(x2,y) it is right under any such joint with
+    probability at least
+
+      E A + E B + E C + sum over cells of min(low e, high e),  e = d - A - B - C.
 
     Args:
       p12: probability table with axes (x1, x2).
       p1y: probability table with axes (x1, y).
       p2y: probability table with axes (x2, y).
+      intervals: bounds low and high (n1, n2, ny) on the entries of the joint, such as `joint_intervals` of some
+        labelled pairs; None for what the marginals leave.
       time_limit: seconds for each of the two programmes. The second is hard: instant for tens of cells,
         minutes for hundreds.
       tolerance: largest total-variation distance of the shared marginals that is taken for rounding.
@@ -59,8 +69,8 @@ def accuracy_range(
       the range, on the host in float64; both ends hold also when a limit was hit, and say so.
 
     Raises:
-      ValueError: if one is no table, shapes do not fit, shared marginals disagree, no joint exists, or `time_limit` is
-        negative.
+      ValueError: if one is no table, shapes do not fit, shared marginals disagree, no joint exists (with entries in
+        the intervals), or `time_limit` is negative.
 
     Not differentiable, not for jit; `accuracy_bounds` is.
     """
@@ -70,10 +80,11 @@ def accuracy_range(
     with jax.enable_x64(True):
         tables = project_marginals(*(jnp.asarray(np.asarray(p, np.float64)) for p in (p12, p1y, p2y)))[:3]
         box = frechet_box(*tables)
-    marginals = _Marginals(*(np.asarray(p) for p in tables))
-    floor, ceiling = (np.asarray(end) for end in box)
+    marginals = _Marginals(*(np.asarray(p) for p in tables), *(np.asarray(end) for end in box))
+    if intervals is not None:
+        marginals = _within(marginals, *(np.asarray(end, np.float64) for end in intervals))
     smallest, classifier, lower = _smallest(marginals, time_limit)
-    largest, upper = _largest(marginals, floor, ceiling, time_limit)
+    largest, upper = _largest(marginals, time_limit)
     return AccuracyRange(
         lower=lower,
         upper=upper,
@@ -88,6 +99,19 @@ class _Marginals(NamedTuple):
     p12: Table
     p1y: Table
     p2y: Table
+    floor: Table
+    ceiling: Table
+
+
+def _within(marginals: _Marginals, low: Table, high: Table) -> _Marginals:
+    """Narrow the bounds on entries."""
+    shape = marginals.floor.shape
+    if low.shape != shape or high.shape != shape:
+        raise ValueError(f"intervals must have the shape {shape} of a joint; got {low.shape} and {high.shape}")
+    floor, ceiling = np.maximum(low, marginals.floor), np.minimum(high, marginals.ceiling)
+    if not np.all(floor <= ceiling):
+        raise ValueError("no joint distribution has these p12, p1y, p2y with entries in the intervals")
+    return marginals._replace(floor=floor, ceiling=ceiling)
 
 
 def _smallest(marginals: _Marginals, time_limit: float) -> tuple[float, Table, float]:
@@ -95,54 +119,66 @@ def _smallest(marginals: _Marginals, time_limit: float) -> tuple[float, Table, f
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, eye_array, hstack, kron
 
-    n1, n2, ny = *marginals.p12.shape, marginals.p1y.shape[1]
+    n1, n2, ny = marginals.floor.shape
     num_pairs, num_cells = n1 * n2, n1 * n2 * ny
     sums, targets = _equalities(marginals)
     pair_of_cell = kron(eye_array(num_pairs), np.ones((ny, 1)))
+    low = np.concatenate([marginals.floor.ravel(), np.zeros(num_pairs)])
+    high = np.concatenate([marginals.ceiling.ravel(), np.full(num_pairs, np.inf)])
     result = linprog(
         np.repeat([0.0, 1.0], [num_cells, num_pairs]),
         A_ub=hstack([eye_array(num_cells), -pair_of_cell], format="csr"),
         b_ub=np.zeros(num_cells),
         A_eq=hstack([sums, coo_array((targets.size, num_pairs))], format="csr"),
         b_eq=targets,
+        bounds=np.stack([low, high], axis=1),
         method="highs",
         options={"time_limit": time_limit},
     )
     _raise_if_infeasible(result.status)
     if result.status != 0:
         return np.nan, *_best_unimodal(marginals)
-    b, c = np.zeros((n1, ny)), np.zeros((n2, ny))
-    first, second = np.split(result.eqlin.marginals[num_pairs:], [n1 * (ny - 1)])
+    a, b, c = np.zeros((n1, n2)), np.zeros((n1, ny)), np.zeros((n2, ny))
+    own, first, second = np.split(result.eqlin.marginals, np.cumsum([num_pairs, n1 * (ny - 1)]))
+    a[:] = own.reshape(n1, n2)
     b[:, 1:] = first.reshape(n1, ny - 1)
     c[1:, 1:] = second.reshape(n2 - 1, ny - 1)
-    return float(result.fun), *_guarantee(marginals, b, c)
+    classifier = _normalised(-result.ineqlin.marginals.reshape(n1, n2, ny))
+    return float(result.fun), classifier, _guarantee(marginals, classifier, a, b, c)
 
 
-def _guarantee(marginals: _Marginals, b: Table, c: Table) -> tuple[Table, float]:
-    """The classifier max(0, A + B + C), with A such that it sums to 1, and its accuracy at least."""
-    additive = b[:, None, :] + c[None, :, :]
-    decreasing = -np.sort(-additive, axis=2)
-    # The projection onto the simplex: the largest of (sum of the k largest - 1) / k is -A.
-    thresholds = (np.cumsum(decreasing, axis=2) - 1) / np.arange(1, additive.shape[2] + 1)
-    threshold = thresholds.max(axis=2)
-    classifier = np.maximum(additive - threshold[:, :, None], 0)
-    gains = (marginals.p1y * b).sum() + (marginals.p2y * c).sum() - (marginals.p12 * threshold).sum()
-    return classifier, float(gains)
+def _normalised(prices: Table) -> Table:
+    """A classifier near the prices of cells, which sum to 1 up to the solver's tolerance, or less in empty pairs."""
+    prices = np.maximum(prices, 0)
+    total = prices.sum(axis=2, keepdims=True)
+    return np.where(total > 0, prices / np.where(total > 0, total, 1), 1 / prices.shape[2])
+
+
+def _guarantee(marginals: _Marginals, classifier: Table, a: Table, b: Table, c: Table) -> float:
+    """The accuracy of a classifier at least, by potentials."""
+    excess = classifier - a[:, :, None] - b[:, None, :] - c[None, :, :]
+    potentials = (marginals.p12 * a).sum() + (marginals.p1y * b).sum() + (marginals.p2y * c).sum()
+    return float(potentials + np.minimum(marginals.floor * excess, marginals.ceiling * excess).sum())
 
 
 def _best_unimodal(marginals: _Marginals) -> tuple[Table, float]:
     """The better unimodal Bayes classifier, of known accuracy."""
+    none = np.zeros(marginals.p12.shape)
     b, c = (np.eye(p.shape[1])[p.argmax(axis=1)] for p in (marginals.p1y, marginals.p2y))
     if (marginals.p1y * b).sum() >= (marginals.p2y * c).sum():
-        return _guarantee(marginals, b, np.zeros_like(c))
-    return _guarantee(marginals, np.zeros_like(b), c)
+        c = np.zeros_like(c)
+    else:
+        b = np.zeros_like(b)
+    classifier = b[:, None, :] + c[None, :, :]
+    return classifier, _guarantee(marginals, classifier, none, b, c)
 
 
-def _largest(marginals: _Marginals, floor: Table, ceiling: Table, time_limit: float) -> tuple[float, float]:
+def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
     """Accuracy of the best joint found (NaN if none), and an upper bound on all."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import block_array, diags_array, eye_array, kron
 
+    floor, ceiling = marginals.floor, marginals.ceiling
     n1, n2, ny = ceiling.shape
     num_pairs, num_cells = n1 * n2, ceiling.size
     sums, targets = _equalities(marginals)
@@ -164,7 +200,10 @@ def _largest(marginals: _Marginals, floor: Table, ceiling: Table, time_limit: fl
     result = milp(
         np.repeat([0.0, -1.0, 0.0], num_cells),
         integrality=np.repeat([0, 0, 1], num_cells),
-        bounds=Bounds(0, np.concatenate([np.full(2 * num_cells, np.inf), candidates])),
+        bounds=Bounds(
+            np.concatenate([floor.ravel(), np.zeros(2 * num_cells)]),
+            np.concatenate([ceiling.ravel(), np.full(num_cells, np.inf), candidates]),
+        ),
         constraints=LinearConstraint(matrix, low, high),
         options={"time_limit": time_limit, "mip_rel_gap": 0.0},
     )
@@ -202,6 +241,6 @@ def _equalities(marginals: _Marginals) -> tuple[Any, Table]:
 def _raise_if_infeasible(status: int) -> None:
     if status == 2:
         raise ValueError(
-            "no joint distribution has these p12, p1y, p2y; expected pairwise marginals of one population: "
-            "see information.check_joint_exists"
+            "no joint distribution has these p12, p1y, p2y (with entries in the intervals, if there are any); expected "
+            "pairwise marginals of one population: see information.check_joint_exists"
         )

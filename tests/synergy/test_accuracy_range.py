@@ -84,6 +84,54 @@ def test_both_ends_hold_when_the_time_is_up(time_limit):
     np.testing.assert_allclose(found.classifier.sum(2), 1)
 
 
+def _random_joint(seed, shape=(3, 2, 3)):
+    return np.random.default_rng(seed).dirichlet(np.full(np.prod(shape), 0.5)).reshape(shape)
+
+
+def test_known_entries_leave_one_accuracy_and_free_ones_all():
+    p = _random_joint(0)
+    free, none = synergy.accuracy_range(*_pairs(p)), (np.zeros(p.shape), np.ones(p.shape))
+    wide = synergy.accuracy_range(*_pairs(p), intervals=none)
+    np.testing.assert_allclose([wide.lower, wide.upper], [free.lower, free.upper], atol=1e-12)
+    exact = synergy.accuracy_range(*_pairs(p), intervals=(p, p))
+    np.testing.assert_allclose([exact.lower, exact.upper], p.max(2).sum(), atol=1e-6)
+
+
+def test_intervals_of_a_binary_table_shorten_its_segment():
+    sigma = np.where(np.indices((2, 2, 2)).sum(0) % 2, -1, 1)
+    for seed in range(5):
+        p = np.random.default_rng(seed).dirichlet(np.ones(8)).reshape(2, 2, 2)
+        widths = np.random.default_rng(seed + 99).uniform(0, 0.05, (2, 2, 2, 2))
+        low, high = np.maximum(p - widths[0], 0), p + widths[1]
+        up = np.where(sigma > 0, high - p, p - low).min()
+        down = np.where(sigma > 0, p - low, high - p).min()
+        ts = np.linspace(-down, up, 20_001)
+        accuracies = (p[..., None] + ts * sigma[..., None]).max(2).sum((0, 1))
+        found = synergy.accuracy_range(*_pairs(p), intervals=(low, high))
+        np.testing.assert_allclose([found.lower, found.upper], [accuracies.min(), accuracies.max()], atol=1e-5)
+
+
+def test_narrower_intervals_give_narrower_ranges_that_hold():
+    p = _random_joint(3)
+    last = synergy.accuracy_range(*_pairs(p))
+    for width in (0.1, 0.03, 0.01):
+        found = synergy.accuracy_range(*_pairs(p), intervals=(p - width, p + width))
+        assert last.lower - 1e-7 <= found.lower <= p.max(2).sum() <= found.upper <= last.upper + 1e-6
+        assert (p * found.classifier).sum() >= found.lower - 1e-12
+        last = found
+    assert last.upper - last.lower < 0.15
+
+
+def test_intervals_that_no_joint_has_are_refused():
+    p = _random_joint(0)
+    with pytest.raises(ValueError, match="no joint distribution"):
+        synergy.accuracy_range(*_pairs(p), intervals=(np.full(p.shape, 0.2), np.ones(p.shape)))
+    with pytest.raises(ValueError, match="no joint distribution"):
+        synergy.accuracy_range(*_pairs(p), intervals=(np.zeros(p.shape), 0.9 * p))
+    with pytest.raises(ValueError, match=r"intervals must have the shape \(3, 2, 3\)"):
+        synergy.accuracy_range(*_pairs(p), intervals=(p[:2], p[:2]))
+
+
 def test_single_precision_tables_are_taken():
     p = np.random.default_rng(0).dirichlet(np.ones(12)).reshape(2, 3, 2).astype(np.float32)
     narrow, wide = (synergy.accuracy_range(*_pairs(q)) for q in (p, p.astype(float)))
