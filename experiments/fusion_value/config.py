@@ -1,0 +1,59 @@
+"""Experiments, fusion value: the configuration."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Literal, get_args
+
+from experiments.harness import Launch, LaunchOptions
+from experiments.sweep.task import HEADS
+
+Kind = Literal["gates", "random tables", "generative", "views"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which data, and how closely to look."""
+
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    """Gates with noise, random tables, the generative data of arXiv 2302.12247, and views of digits and tumours."""
+    data: Path | None = None
+    """Your npz file, instead of these: all its pairs of modalities."""
+    modalities: tuple[str, ...] = ()
+    """Those of the file to take; none: all of them."""
+    heads: tuple[str, ...] = ("late linear", "concatenation")
+    """Fusion heads that are fed the cells."""
+    rates: tuple[float, ...] = (1e-3, 1e-2)
+    """Learning rates of Adam, to choose from by validation loss."""
+    num_cells: int = 6
+    """Cells of a modality that is continuous."""
+    num_samples: int = 8000
+    """Generated samples to train on; as many to test on, and a quarter for validation."""
+    num_steps: int = 600
+    """Optimiser steps of a run."""
+    labelled: tuple[int, ...] = (30, 300, 3000)
+    """Numbers of labelled pairs to narrow the range by."""
+    num_draws: int = 2
+    """Draws of so many labelled pairs."""
+    time_limit: float = 20.0
+    """Seconds for an end of a range; what is not exact by then is wider, and marked."""
+    seed: int = 0
+    """Seed of data, splits, draws and runs."""
+    launch: LaunchOptions = dataclasses.field(default_factory=Launch)
+    """Where runs of heads run."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name, least in (("num_cells", 2), ("num_samples", 64), ("num_steps", 1), ("num_draws", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
+        if not 0 <= self.time_limit < math.inf or any(number < 1 for number in self.labelled):
+            raise ValueError(
+                "time_limit must not be negative and labelled pairs at least 1; "
+                f"got {self.time_limit} and {self.labelled}"
+            )
+        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
+            raise ValueError(f"rates must be positive; got {self.rates}")
+        unknown = [head for head in self.heads if head not in HEADS]
+        if unknown or not self.heads or not self.kinds:
+            raise ValueError(f"no head {', '.join(unknown)}; there are {', '.join(HEADS)}; name one, and one of kinds")

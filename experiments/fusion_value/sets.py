@@ -1,0 +1,170 @@
+"""Experiments, fusion value: data sets of two modalities, cut into cells."""
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.fusion_value.config import Config
+from experiments.harness import UserError, input_errors
+from experiments.synergy_bounds.samples import cells
+from mmjax.data import (
+    GATES,
+    GENERATIVE_RATIOS,
+    MultimodalData,
+    breast_cancer_views,
+    digits_halves,
+    flip_label,
+    generative_data,
+    load_npz,
+    splits_of,
+)
+
+Ids = NDArray[np.int64]
+Table = NDArray[np.float64]
+NOISES = (0.0, 0.1, 0.2)
+"""Shares of wrong labels of the gates."""
+NUM_TABLES = 10
+"""Random tables, of 3 x 3 cells and 3 classes."""
+CONCENTRATIONS = (1.0, 0.2)
+"""Of the Dirichlet distributions that they are drawn from, in turn."""
+FRACTIONS = (0.5, 0.2, 0.3)
+"""To train, validate and test on, of data that are not generated and have no split."""
+
+
+class CellSet(NamedTuple):
+    """Samples of two modalities in cells, all labelled."""
+
+    x1: Ids
+    """(n,)"""
+    x2: Ids
+    """(n,)"""
+    label: Ids
+    """(n,) classes."""
+    part: NDArray[np.int8]
+    """(n,) 0 to train on, 1 to validate, 2 to test."""
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Numbers of cells and classes."""
+        return int(self.x1.max()) + 1, int(self.x2.max()) + 1, int(self.label.max()) + 1
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count the samples of each cell and class, (n1, n2, ny)."""
+        counts = np.zeros(self.sizes, np.int64)
+        np.add.at(counts, (self.x1, self.x2, self.label), 1)
+        return counts
+
+    def marginals(self) -> tuple[Table, Table, Table]:
+        """Return p(x1, x2), p(x1, y) and p(x2, y)."""
+        p = self.counts() / len(self.label)
+        return p.sum(axis=2), p.sum(axis=1), p.sum(axis=0)
+
+
+@functools.lru_cache(maxsize=2)
+def sets_of(config: Config) -> Mapping[str, CellSet]:
+    """Return the data sets of a configuration by name.
+
+    Raises:
+      UserError: if the file has one modality only, or samples that lack one.
+    """
+    if config.data is not None:
+        return _of_file(config, config.data)
+    makers: dict[str, Callable[[Config], Mapping[str, CellSet]]] = {
+        "gates": _gates,
+        "random tables": _tables,
+        "generative": _generative,
+        "views": _views,
+    }
+    return {name: of for kind in config.kinds for name, of in makers[kind](config).items()}
+
+
+def _gates(config: Config) -> dict[str, CellSet]:
+    tables = {
+        f"{gate}, {noise:.0%} noise": np.asarray(flip_label(jnp.asarray(table), noise))
+        for gate, table in GATES.items()
+        for noise in NOISES
+    }
+    return _drawn(config, tables)
+
+
+def _tables(config: Config) -> dict[str, CellSet]:
+    generator = np.random.default_rng(config.seed)
+    concentrations = itertools.islice(itertools.cycle(CONCENTRATIONS), NUM_TABLES)
+    tables = {
+        f"table {number}, concentration {concentration}": generator.dirichlet(np.full(27, concentration))
+        for number, concentration in enumerate(concentrations, start=1)
+    }
+    return _drawn(config, {name: table.reshape(3, 3, 3) for name, table in tables.items()})
+
+
+def _drawn(config: Config, tables: Mapping[str, NDArray[np.floating]]) -> dict[str, CellSet]:
+    made, part = {}, _parts(config)
+    for place, (name, table) in enumerate(tables.items()):
+        generator = np.random.default_rng((config.seed, place))
+        flat = np.asarray(table, float).ravel()
+        drawn = generator.choice(flat.size, len(part), p=flat / flat.sum())
+        x1, x2, label = np.unravel_index(drawn, table.shape)
+        made[name] = CellSet(x1, x2, label, part)
+    return made
+
+
+def _generative(config: Config) -> dict[str, CellSet]:
+    made, part = {}, _parts(config)
+    for place, (name, ratios) in enumerate(GENERATIVE_RATIOS.items()):
+        data = generative_data(jax.random.key(config.seed + place), ratios, num_samples=len(part))
+        x1, x2 = (_cells(config, np.asarray(x), part) for x in (data.x1, data.x2))
+        made[f"generative, {name}"] = CellSet(x1, x2, np.asarray(data.label, np.int64), part)
+    return made
+
+
+def _views(config: Config) -> dict[str, CellSet]:
+    digits, cancer = digits_halves(), breast_cancer_views()
+    halves = [("top", "bottom"), ("left", "right")]
+    return _pairs(config, "digits", digits, halves) | _pairs(
+        config, "tumours", cancer, list(itertools.combinations(cancer.modalities, 2))
+    )
+
+
+def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
+    with input_errors(path):
+        data = load_npz(path, list(config.modalities) or None)
+    absent = [name for name, mask in data.masks.items() if not np.all(mask)]
+    if len(data.modalities) < 2 or absent:
+        raise UserError(
+            f"{path}: needs two modalities or more, in all samples; got {', '.join(data.modalities)}"
+            + (f", some samples without {', '.join(absent)}" if absent else "")
+        )
+    return _pairs(config, path.stem, data, list(itertools.combinations(data.modalities, 2)))
+
+
+def _pairs(config: Config, name: str, data: MultimodalData, pairs: Sequence[tuple[str, str]]) -> dict[str, CellSet]:
+    """Cut the modalities of a data set, by its training samples; unlabelled samples are left out."""
+    splits = splits_of(data, key=jax.random.key(config.seed), fractions=FRACTIONS)
+    labelled = [np.asarray(part.weight) > 0 for part in splits]
+    part = np.repeat(np.arange(3, dtype=np.int8), [rows.sum() for rows in labelled])
+
+    def joined(arrays: Sequence[ArrayLike]) -> NDArray[Any]:
+        return np.concatenate([np.asarray(x)[rows] for x, rows in zip(arrays, labelled, strict=True)])
+
+    label = joined([part.label for part in splits]).astype(np.int64)
+    views = {
+        view: joined([part.modalities[view] for part in splits]) for view in dict.fromkeys(itertools.chain(*pairs))
+    }
+    ids = {view: _cells(config, x, part) for view, x in views.items()}
+    return {f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part) for first, second in pairs}
+
+
+def _parts(config: Config) -> NDArray[np.int8]:
+    sizes = (config.num_samples, config.num_samples // 4, config.num_samples)
+    return np.repeat(np.arange(3, dtype=np.int8), sizes)
+
+
+def _cells(config: Config, x: NDArray[Any], part: NDArray[np.int8]) -> Ids:
+    return cells(x, config.num_cells, recipe="std", fit=part == 0)

@@ -1,0 +1,107 @@
+"""Experiments, fusion value: the tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, norm
+
+from experiments.fusion_value.config import Config
+from experiments.fusion_value.sets import sets_of
+from experiments.harness import Rows, Table
+from mmjax import sweep
+
+LEVEL = 0.95
+
+
+def tables(config: Config, rows: Rows) -> Sequence[Table]:
+    """Return ranges beside what is reached, how many ranges hold, and what labelled pairs buy."""
+    frame = beside(config, rows)
+    return [_ranges(frame), _holding(frame), labelling(rows)]
+
+
+def beside(config: Config, rows: Rows) -> pd.DataFrame:
+    """Return each data set's range beside the test accuracy of the head and rate of least validation loss."""
+    sets = sets_of(config)
+    trials = pd.DataFrame([row for row in rows if "head" in row])
+    trials["set"] = [list(sets)[int(place)] for place in trials["set"]]
+    best = sweep.select(trials, by=["set"], over=["head", "learning_rate"])
+    reached = best.set_index("set")[["head", "test/accuracy"]].rename(columns={"test/accuracy": "reached"})
+    frame = pd.DataFrame([row for row in rows if row.get("kind") == "range"]).set_index("set").join(reached)
+    num_test = np.array([int(np.sum(sets[name].part == 2)) for name in frame.index])
+    frame["error"] = norm.ppf((1 + LEVEL) / 2) * np.sqrt(frame["reached"] * (1 - frame["reached"]) / num_test)
+    return frame
+
+
+def holds(frame: pd.DataFrame, lower: str, upper: str) -> tuple[pd.Series, pd.Series]:
+    """Say of each data set whether the ends of a range hold for what is reached, within the test samples' interval."""
+    above = frame["reached"] + frame["error"] >= frame[lower] - 1e-6
+    below = frame["reached"] - frame["error"] <= frame[upper] + 1e-6
+    return above, below
+
+
+def _ranges(frame: pd.DataFrame) -> Table:
+    names = ["samples", "unimodal", "lower", "upper", "reached", "head", "published lower", "published upper"]
+    shown = frame[names].copy()
+    for title, ends in (("inside", ("lower", "upper")), ("inside published", ("published lower", "published upper"))):
+        above, below = holds(frame, *ends)
+        shown[title] = np.where(above & below, "yes", np.where(above, "upper end too low", "lower end too high"))
+    note = (
+        "Lower and upper: the exact range of the accuracy of the best classifier of both modalities' cells, from "
+        "p(x1, y), p(x2, y) and p(x1, x2) of all samples; no label of a pair enters. Unimodal: accuracy of the better "
+        "modality. Reached: test accuracy of the head and learning rate of least validation loss, trained on labelled "
+        f"pairs. Inside: whether its 95 % interval meets the range{_inexact(frame)}. Published: 2^(I - H(Y)) and "
+        "(I + 1) / log2 of the number of classes (arXiv 2306.04539), with the synergy bounds of the public code in I, "
+        "three of which are no bounds."
+    )
+    return Table("Accuracy that fusion can have, and has", shown.reset_index(), note)
+
+
+def _inexact(frame: pd.DataFrame) -> str:
+    late = [str(name) for name, exact in frame["exact"].items() if not exact]
+    return f". Ends of {', '.join(late)} hold, but the time limit was hit before they were exact" if late else ""
+
+
+def _holding(frame: pd.DataFrame) -> Table:
+    ranges = {"exact": ("lower", "upper"), "published": ("published lower", "published upper")}
+    made = []
+    for name, ends in ranges.items():
+        above, below = holds(frame, *ends)
+        interval = binomtest(int((above & below).sum()), len(frame)).proportion_ci(LEVEL, method="exact")
+        lower, upper = (frame[end] for end in ends)
+        made.append(
+            {
+                "range": name,
+                "data sets": len(frame),
+                "hold": int((above & below).sum()),
+                "share": float((above & below).mean()),
+                "low": interval.low,
+                "high": interval.high,
+                "lower end too high": int((~above).sum()),
+                "upper end too low": int((~below).sum()),
+                "upper end above 1": int((upper > 1 + 1e-6).sum()),
+                "mean width": float((upper.clip(upper=1) - lower).mean()),
+            }
+        )
+    note = (
+        "In how many data sets the range meets the 95 % interval of what is reached, with the Clopper-Pearson interval "
+        "of the share. Width: of the part of the range up to 1."
+    )
+    return Table("Ranges that hold", pd.DataFrame(made), note)
+
+
+def labelling(rows: Rows) -> Table:
+    """Return the width of the range by labelled pairs, and the share of draws."""
+    frame = pd.DataFrame([row for row in rows if row.get("kind") == "labelling"])
+    free = {row["set"]: row["upper"] - row["lower"] for row in rows if row.get("kind") == "range"}
+    frame["width"] = frame["upper"] - frame["lower"]
+    grouped = frame.groupby(["set", "labelled"], sort=False)["width"]
+    means = grouped.agg(["mean", "min", "max"]).reset_index()
+    means["of none labelled"] = means["mean"] / means["set"].map(free)
+    means = means.rename(columns={"labelled": "labelled pairs", "mean": "width", "min": "least", "max": "most"})
+    note = (
+        "Width of the range of the accuracy, mean, least and most over draws of so many labelled pairs: their "
+        "simultaneous 95 % intervals bound every entry of the joint, beside the three marginals. Few pairs say little "
+        "about many entries."
+    )
+    return Table("What labelled pairs buy", means, note)

@@ -1,0 +1,173 @@
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import harness
+from experiments.fusion_value.__main__ import EXPERIMENT, items
+from experiments.fusion_value.config import Config
+from experiments.fusion_value.figure import figure
+from experiments.fusion_value.ranges import labelling_rows, published_range, range_row
+from experiments.fusion_value.sets import CellSet, sets_of
+from experiments.fusion_value.tables import beside, holds, tables
+from experiments.fusion_value.trial import make_trial, stacked
+from mmjax.data import GATES
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+TINY = Config(kinds=("gates",), num_samples=400, heads=("concatenation",), rates=(1e-2,), labelled=(50, 5000))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optax_promotes():
+    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def all_once(table):
+    """A data set that has each cell of a table of equal entries once."""
+    x1, x2, label = np.nonzero(table)
+    return CellSet(x1, x2, label, np.zeros(len(label), np.int8))
+
+
+def range_row_of(name, **numbers):
+    ends = {"lower": 0.5, "upper": 1.0, "published lower": 0.4, "published upper": 1.5, "unimodal": 0.6, "cells": 0.8}
+    return {"kind": "range", "set": name, "samples": 900, "sizes": [2, 2, 2], "exact": True} | ends | numbers
+
+
+def made_rows():
+    names = list(sets_of(TINY))
+    accuracies = itertools.cycle((0.8, 0.3))
+    return [
+        *(range_row_of(name, lower=0.5, upper=0.9) for name in names),
+        *(
+            {"kind": "labelling", "set": names[0], "labelled": number, "draw": 0, "lower": 0.6, "upper": upper}
+            for number, upper in ((50, 0.8), (500, 0.7))
+        ),
+        *(
+            {"head": "concatenation", "set": place, "learning_rate": 0.01, "seed": 0, "valid/loss": 0.5}
+            | {"test/accuracy": next(accuracies)}
+            for place in range(len(names))
+        ),
+    ]
+
+
+def test_gates_are_drawn_and_their_parts_dealt():
+    sets = sets_of(TINY)
+    assert len(sets) == 3 * len(GATES)
+    of = sets["xor, 0% noise"]
+    np.testing.assert_array_equal(of.label, of.x1 ^ of.x2)
+    np.testing.assert_array_equal(np.bincount(of.part), [400, 100, 400])
+    assert of.sizes == (2, 2, 2) and of.counts().sum() == 900
+    noisy = sets["xor, 20% noise"]
+    assert np.mean(noisy.label != noisy.x1 ^ noisy.x2) == pytest.approx(0.2, abs=0.04)
+    for p in of.marginals():
+        assert p.sum() == pytest.approx(1)
+
+
+def test_every_kind_has_cells_classes_and_parts():
+    config = dataclasses.replace(TINY, kinds=("random tables", "generative", "views"), num_cells=3)
+    sets = sets_of(config)
+    assert len(sets) == 10 + 10 + 2 + 3
+    for name, of in sets.items():
+        assert max(of.sizes[:2]) <= 3, name
+        assert set(of.part) == {0, 1, 2}, name
+        np.testing.assert_array_equal(np.unique(of.label), np.arange(of.sizes[2]))
+
+
+def test_the_range_of_an_exclusive_or_is_wide_and_published_formulae_exceed_1():
+    row = range_row(TINY, "xor", all_once(GATES["xor"]))
+    assert (row["lower"], row["upper"], row["unimodal"]) == pytest.approx((0.5, 1, 0.5), abs=1e-6)
+    assert (row["cells"], row["exact"]) == (1, True)
+    low, high = published_range(np.asarray(GATES["redundant"], float))
+    assert (low, high) == pytest.approx((1, 2), abs=1e-3)  # I = 1 = H(Y), and nothing is left for synergy
+    assert published_range(np.asarray(GATES["unique1"], float))[0] == pytest.approx(2, abs=1e-3)
+
+
+def test_labelled_pairs_narrow_the_range():
+    of = sets_of(TINY)["xor, 10% noise"]
+    free = range_row(TINY, "xor", of)
+    rows = labelling_rows(TINY, "xor", of)
+    assert [row["labelled"] for row in rows] == [50, 50, 900, 900]
+    widths = [row["upper"] - row["lower"] for row in rows]
+    assert free["upper"] - free["lower"] > max(widths[:2]) > max(widths[2:])
+    assert all(row["lower"] <= free["cells"] <= row["upper"] for row in rows[2:])
+
+
+def test_data_sets_are_stacked_by_repeating_and_filling_up():
+    few = CellSet(*(np.array([0, 1, 1, 0]) for _ in range(3)), np.array([0, 0, 1, 2], np.int8))
+    many = CellSet(*(np.array([0, 1, 0, 1, 0, 1]) for _ in range(3)), np.array([0, 0, 0, 1, 1, 2], np.int8))
+    train, valid, _ = stacked([few, many])
+    np.testing.assert_array_equal(train.modalities["x1"], [[0, 1, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(train.weight, np.ones((2, 3)))
+    np.testing.assert_array_equal(valid.weight, [[1, 0], [1, 1]])
+
+
+def test_a_head_learns_the_data_set_that_it_is_given():
+    trial, data = make_trial(TINY, {"head": "concatenation"})
+    place = list(sets_of(TINY)).index("unique2, 0% noise")
+    result = jax.jit(trial)(jax.random.key(0), {"set": jnp.float32(place), "learning_rate": jnp.float32(0.01)}, data)
+    assert float(result["test"]["accuracy"]) > 0.95
+
+
+def test_what_is_reached_stands_beside_the_range_and_misses_are_counted():
+    rows = made_rows()
+    frame = beside(TINY, rows)
+    assert frame["error"].iloc[0] == pytest.approx(1.96 * np.sqrt(0.16 / 400), rel=1e-3)
+    above, below = holds(frame, "lower", "upper")
+    assert list(above) == [True, False] * 10 + [True] and below.all()
+    shown, counted, labelled = tables(TINY, rows)
+    assert list(shown.frame["inside"][:2]) == ["yes", "lower end too high"]
+    assert list(counted.frame["hold"]) == [11, 11]
+    assert list(labelled.frame["of none labelled"]) == pytest.approx([0.5, 0.25])
+    assert len(figure(TINY, rows).axes) == 2
+
+
+def test_a_file_gives_its_pairs(tmp_path):
+    generator = np.random.default_rng(0)
+    label = np.arange(60) % 3
+    arrays = {name: generator.normal(size=(60, 4)) for name in ("a", "b", "c")}
+    np.savez(tmp_path / "study.npz", label=label, **arrays)
+    config = dataclasses.replace(TINY, data=tmp_path / "study.npz")
+    assert list(sets_of(config)) == ["study, a and b", "study, a and c", "study, b and c"]
+    assert len(items(config)) == 3 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kinds", "colours"], "colours"),
+        (["--heads", "hydra"], "no head hydra; there are late linear"),
+        (["--num-cells", "1"], "num_cells must be at least 2; got 1"),
+        (["--rates", "-1"], "rates must be positive"),
+        (["--labelled", "0"], "labelled pairs at least 1"),
+    ],
+)
+def test_wrong_options_are_one_line(arguments, message, capsys, tmp_path):
+    assert harness.main(EXPERIMENT, [*arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": np.zeros((6, 2)), "label": np.arange(6) % 2}, "needs two modalities or more, in all samples; got a"),
+        (
+            {"a": np.zeros((6, 2)), "b": np.zeros((6, 2)), "mask_b": np.arange(6) > 0, "label": np.arange(6) % 2},
+            "some samples without b",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used_are_one_line(arrays, message, capsys, tmp_path):
+    np.savez(tmp_path / "file.npz", **arrays)
+    arguments = ["--data", str(tmp_path / "file.npz"), "--out", str(tmp_path / "out")]
+    assert harness.main(EXPERIMENT, arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
