@@ -4,7 +4,7 @@ Of data sets of two modalities in cells (gates with noise, random tables, the ge
 of scikit-learn's digits and tumours, or those of your file by --data): the exact range of the accuracy that labels of
 single modalities and unlabelled pairs leave possible (arXiv 2306.04539 asks for it), that of the published formulae,
 and what fusion heads reach that are fed these cells and all labels. Then what labelled pairs buy: how much a number of
-them narrows the range.
+them narrows the range; and what labels without pairs prove of modalities that are not cut into cells.
 
 Takes about four minutes on two CPU cores; --preset full, with four heads and ten draws of labelled pairs, about twenty.
 """
@@ -13,6 +13,7 @@ import functools
 import sys
 from collections.abc import Mapping
 
+from experiments.fusion_value import raw
 from experiments.fusion_value.config import Config
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, range_row
@@ -22,11 +23,16 @@ from experiments.fusion_value.trial import make_trial
 from experiments.harness import Experiment, Item, Sweep, main
 from experiments.sweep.task import HEADS
 from mmjax import sweep
+from mmjax.data import GENERATIVE_RATIOS
 
 PRESETS = {
     "quick": Config(),
     "full": Config(
-        heads=tuple(HEADS), rates=(1e-3, 3e-3, 1e-2), num_draws=10, labelled=(10, 30, 100, 300, 1000, 3000, 10_000)
+        heads=tuple(HEADS),
+        raw=("Gaussian mixture", *(f"generative {name}" for name in GENERATIVE_RATIOS)),
+        rates=(1e-3, 3e-3, 1e-2),
+        num_draws=10,
+        labelled=(10, 30, 100, 300, 1000, 3000, 10_000),
     ),
 }
 LABELLED = ("xor, 10% noise", "generative, synergy", "generative, mix1")
@@ -47,7 +53,17 @@ def items(config: Config) -> Mapping[str, Item]:
         traced=sweep.grid(set=range(len(sets)), learning_rate=config.rates),
         seed=config.seed,
     )
-    return {**found, "trials": Sweep(functools.partial(make_trial, config), space, config.launch)}
+    found["trials"] = Sweep(functools.partial(make_trial, config), space, config.launch)
+    if config.raw and config.data is None:
+        found["raw"] = Sweep(raw.make_trial, _raw_space(config), config.launch)
+    return found
+
+
+def _raw_space(config: Config) -> sweep.Space:
+    sizes = {"num_samples": [config.num_samples // 2], "num_steps": [config.num_steps]}
+    return sweep.Space(
+        static=sweep.grid(source=config.raw, **sizes), traced={}, num_seeds=config.num_draws, seed=config.seed
+    )
 
 
 def _key(name: str) -> str:

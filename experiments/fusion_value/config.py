@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Literal, get_args
 
+from experiments.estimators.sources import SOURCES
 from experiments.harness import Launch, LaunchOptions
 from experiments.sweep.task import HEADS
 
@@ -34,7 +35,9 @@ class Config:
     labelled: tuple[int, ...] = (30, 300, 3000)
     """Numbers of labelled pairs to narrow the range by."""
     num_draws: int = 2
-    """Draws of so many labelled pairs."""
+    """Draws of so many labelled pairs, and of raw data."""
+    raw: tuple[str, ...] = ("generative synergy",)
+    """Sources of `experiments.estimators` that are also taken as they are, not in cells; none with a file."""
     time_limit: float = 20.0
     """Seconds for an end of a range; what is not exact by then is wider, and marked."""
     seed: int = 0
@@ -54,6 +57,9 @@ class Config:
             )
         if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be positive; got {self.rates}")
+        missing = [source for source in self.raw if source not in SOURCES]
+        if missing:
+            raise ValueError(f"no source {', '.join(missing)}; there are {', '.join(SOURCES)}")
         unknown = [head for head in self.heads if head not in HEADS]
         if unknown or not self.heads or not self.kinds:
             raise ValueError(f"no head {', '.join(unknown)}; there are {', '.join(HEADS)}; name one, and one of kinds")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import harness
+from experiments.fusion_value import raw
 from experiments.fusion_value.__main__ import EXPERIMENT, items
 from experiments.fusion_value.config import Config
 from experiments.fusion_value.figure import figure
@@ -17,7 +18,7 @@ from experiments.fusion_value.trial import make_trial, stacked
 from mmjax.data import GATES
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
-TINY = Config(kinds=("gates",), num_samples=400, heads=("concatenation",), rates=(1e-2,), labelled=(50, 5000))
+TINY = Config(kinds=("gates",), num_samples=400, heads=("concatenation",), rates=(1e-2,), labelled=(50, 5000), raw=())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,6 +127,32 @@ def test_what_is_reached_stands_beside_the_range_and_misses_are_counted():
     assert len(figure(TINY, rows).axes) == 2
 
 
+def test_what_unpaired_labels_prove_is_counted_against_what_is_reached():
+    row = {"source": "s", "test/chance": 0.5, "valid/loss": 0.6}
+    more = [row | {"seed": 0, "test/bound": 0.6, "test/accuracy": 0.8}]
+    more += [row | {"seed": 1, "test/bound": 0.7, "test/accuracy": 0.69}]
+    *_, table = tables(TINY, made_rows() + more)
+    assert table.frame.to_dict("records") == [
+        {
+            "data": "s",
+            "chance": 0.5,
+            "proven": pytest.approx(0.65),
+            "least": 0.6,
+            "most": 0.7,
+            "reached": pytest.approx(0.745),
+            "draws": 2,
+            "proven holds in": 1,
+        }
+    ]
+
+
+def test_of_an_and_more_than_chance_is_proven_and_less_than_is_reached():
+    trial, _ = raw.make_trial({"source": "AND, 10 % flipped", "num_samples": 2000, "num_steps": 300})
+    test = jax.jit(lambda key: trial(key, {}, ()))(jax.random.key(0))["test"]
+    assert 0.6 < float(test["bound"]) <= float(test["accuracy"]) + 0.02
+    assert float(test["accuracy"]) > 0.87
+
+
 def test_a_file_gives_its_pairs(tmp_path):
     generator = np.random.default_rng(0)
     label = np.arange(60) % 3
@@ -142,6 +169,7 @@ def test_a_file_gives_its_pairs(tmp_path):
         (["--kinds", "colours"], "colours"),
         (["--heads", "hydra"], "no head hydra; there are late linear"),
         (["--num-cells", "1"], "num_cells must be at least 2; got 1"),
+        (["--raw", "noise"], "no source noise; there are AND"),
         (["--rates", "-1"], "rates must be positive"),
         (["--labelled", "0"], "labelled pairs at least 1"),
     ],
