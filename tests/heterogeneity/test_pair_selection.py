@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.highmmt.published import symmetric
+from mmjax import information, synergy
 from mmjax.heterogeneity import interaction_gains, select_pairs
 from tests.heterogeneity.published import CROSSMODAL
 
@@ -109,3 +110,15 @@ def test_literal_gains():
     np.testing.assert_allclose(gains, [0.25, -0.5])
     assert np.isnan(interaction_gains(jnp.ones(2), jnp.ones(2), jnp.asarray([[0, 2], [-1, 1]]))).all()
     assert interaction_gains(jnp.ones(2), jnp.ones(0), jnp.zeros((0, 2), int)).shape == (0,)
+
+
+def test_gains_may_be_bounds_on_synergy_from_unpaired_labels():
+    # y = a and b with c a coin: the three marginals of each pair alone prove .5 bit of synergy of a and b, 0 of others.
+    p = np.zeros((2, 2, 2, 2))
+    for a, b, c in np.ndindex(2, 2, 2):
+        p[a, b, c, a & b] = 1 / 8
+    pairs = [(1, 2), (0, 2), (0, 1)]
+    tables = [jnp.asarray(p.sum(axis=({0, 1, 2} - set(pair)).pop())) for pair in pairs]
+    gains = jnp.stack([synergy.bounds(*information.pairwise_marginals(table)).lower for table in tables])
+    np.testing.assert_allclose(gains, [0, 0, 0.5], atol=1e-3)
+    assert select_pairs(gains, jnp.ones((3, 3)) - jnp.eye(3), 1).indices.tolist() == [2]
