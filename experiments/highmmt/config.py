@@ -36,7 +36,7 @@ class Config:
     num_samples: int = 512
     """Training samples of a task."""
     num_pair_samples: int = 2048
-    """Training samples of a task that two exclusive ors make."""
+    """Training samples of a task of a pair with a rule, and of one that two exclusive ors make."""
     num_steps: int = 300
     """Steps of a model of all tasks, and of one modality."""
     num_pair_steps: int = 1000

@@ -1,5 +1,6 @@
 """Experiments, HighMMT: distances of modalities or interactions by transfer, beside the truth."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -42,7 +43,8 @@ def of_interactions(config: Config, seed: int) -> Rows:
     """Measure the distances of interactions: three rules, each of two pairs of alike sequences."""
     suite = interacting(SEQUENCE_SUITE.world, RULES)
     classes = [interaction_class(suite.world, task.rule, task.modalities) for task in suite.tasks]  # type: ignore[arg-type]
-    return _rows(config, "interactions", suite, seed, list(map(classes.index, classes)), config.num_pair_steps)
+    of_pairs = dataclasses.replace(config, num_samples=config.num_pair_samples)
+    return _rows(of_pairs, "interactions", suite, seed, list(map(classes.index, classes)), config.num_pair_steps)
 
 
 @functools.lru_cache(maxsize=8)
