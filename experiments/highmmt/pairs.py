@@ -112,10 +112,10 @@ def _side_by_side(config: Config, suite: WorldSuite, choices: Mapping[str, Pairs
     layout, task = layout_of(suite), suite.tasks[0]
     tasks = tuple(TaskSpec(name, task.modalities, task.rule.num_classes, pairs) for name, pairs in choices.items())
     layout = dataclasses.replace(layout, tasks=tasks)
-    groups, order = suite.world.groups, list(choices)
-    kinds = [(name, groups[modality]) for name, modality in layout.nodes]
-    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
-    plan = SharingPlan.from_clusters([numbers[kind] for kind in kinds], [order.index(name) for name, _ in layout.pairs])
+    groups = suite.world.groups
+    plan = SharingPlan.from_clusters(
+        [(name, groups[modality]) for name, modality in layout.nodes], [name for name, _ in layout.pairs]
+    )
     return dataclasses.replace(model_of(config, suite), layout=layout), plan
 
 

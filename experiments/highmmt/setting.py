@@ -10,12 +10,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from experiments.highmmt.config import Config
-from experiments.highmmt.training import Trained, few_metrics, tuned
-from mmjax.competition import weighted_mean
+from experiments.highmmt.training import Trained, accuracies, few_metrics, tuned
 from mmjax.data import Batch, Splits
 from mmjax.heterogeneity import PlanIndices, SharingPlan
 from mmjax.models.highmmt import HighMMT, Params
-from mmjax.training import TrainConfig, make_fit, multitask_objective, predict_tasks
+from mmjax.training import TrainConfig, make_fit, multitask_objective
 
 NUM_SEGMENTS = 6
 """Of a whole training; a trained model is adapted for the length of one."""
@@ -123,7 +122,7 @@ def train_program(config: Config, model: HighMMT) -> Train:
             0, aim.num_segments, lambda _, state: run.segment(state, hparams, data)[0], run.init(key, hparams)
         )
         params = state.best.variables["params"]
-        right = _accuracies(model, params, plan, data.test)
+        right = accuracies(model, params, plan, data.test)
         found = jnp.isfinite(state.best.loss)
         return Trained(params, {task: jnp.where(found, x, jnp.nan) for task, x in right.items()}, state.best.loss)
 
@@ -133,12 +132,4 @@ def train_program(config: Config, model: HighMMT) -> Train:
 @functools.lru_cache(maxsize=8)
 def accuracy_program(model: HighMMT) -> Callable[..., dict[str, Array]]:
     """Make the program from parameters, a plan and samples of tasks to their accuracies."""
-    return jax.jit(functools.partial(_accuracies, model))
-
-
-def _accuracies(model: HighMMT, params: Params, plan: PlanIndices, data: Mapping[str, Batch]) -> dict[str, Array]:
-    logits = predict_tasks(model, params, plan, data)
-    return {
-        task: weighted_mean((jnp.argmax(logits[task], axis=1) == batch.label).astype(float), batch.weight)
-        for task, batch in data.items()
-    }
+    return jax.jit(functools.partial(accuracies, model))

@@ -1,7 +1,7 @@
 """Experiments, HighMMT: the training of all tasks of a suite at once, one program for all plans."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -57,9 +57,7 @@ def trainer(config: Config, model: HighMMT, num_steps: int) -> Trainer:
         run = make_fit(settings, multitask_objective(settings, model, plan, counts, start=start))
         best: Best = best_of(run, key, {"learning_rate": learning_rate}, data)
         params = best.variables["params"]
-        logits = predict_tasks(model, params, plan, data.test)
-        accuracies = {task: _accuracy(logits[task], data.test[task]) for task in logits}
-        return Trained(params, accuracies, best.loss)
+        return Trained(params, accuracies(model, params, plan, data.test), best.loss)
 
     return jax.jit(train)
 
@@ -82,9 +80,13 @@ def few_metrics(logits: Array, label: Array, weight: Array) -> dict[str, Array]:
     return {"loss": weighted_mean(optax.softmax_cross_entropy_with_integer_labels(logits, label), weight)}
 
 
-def _accuracy(logits: Array, data: Batch) -> Array:
-    right = jnp.argmax(logits, axis=1) == data.label
-    return weighted_mean(right.astype(logits.dtype), data.weight)
+def accuracies(model: HighMMT, params: Params, plan: PlanIndices, data: Mapping[str, Batch]) -> dict[str, Array]:
+    """Return task to accuracy on samples."""
+    logits = predict_tasks(model, params, plan, data)
+    return {
+        task: weighted_mean((jnp.argmax(logits[task], axis=1) == batch.label).astype(float), batch.weight)
+        for task, batch in data.items()
+    }
 
 
 def tuned(config: Config, train: Trainer, start: Params, plan: SharingPlan, key: Array, data: Splits) -> Trained:
