@@ -7,6 +7,7 @@ value promises; estimators of scores alone are called as `estimator(scores, nega
 from mmjax.estimators._block_correlation import BlockCorrelation, block_correlation
 from mmjax.estimators._clusters import permute_within
 from mmjax.estimators._contrastive import supervised_contrastive
+from mmjax.estimators._disagreement import disagreement
 from mmjax.estimators._donsker_varadhan import MINEState, donsker_varadhan, mine_init, mine_loss, smile
 from mmjax.estimators._estimator import Estimator, estimator
 from mmjax.estimators._gaussian import (
@@ -40,6 +41,7 @@ __all__ = [
     "MINEState",
     "block_correlation",
     "club",
+    "disagreement",
     "donsker_varadhan",
     "estimator",
     "flo",

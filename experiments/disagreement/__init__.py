@@ -1,0 +1,1 @@
+"""Experiments, disagreement: pre-training on pairs whose modalities need not agree."""

@@ -1,0 +1,52 @@
+"""Experiments, disagreement: the configuration."""
+
+import dataclasses
+import math
+
+from experiments.disagreement.objectives import OBJECTIVES
+from experiments.disagreement.trial import BATCH, UNTRAINED
+from experiments.disagreement.worlds import WORLDS
+from experiments.harness import Launch, LaunchOptions
+
+NAMES = (UNTRAINED, *OBJECTIVES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to pre-train, and on what."""
+
+    worlds: tuple[str, ...] = ("vectors",)
+    """vectors: bent mixtures of factors; images: shapes with textures and colours."""
+    objectives: tuple[str, ...] = NAMES
+    """What pre-training minimises; untrained makes no step."""
+    rates: tuple[float, ...] = (3e-3,)
+    """Learning rates of Adam, to choose from by the mean error of probes on validation pairs."""
+    num_samples: int = 4096
+    """Pairs to pre-train on."""
+    num_labelled: int = 1024
+    """Of them, with labels, to fit probes to."""
+    num_steps: int = 500
+    """Of pre-training."""
+    width: int = 32
+    """Of the latents of a modality."""
+    num_seeds: int = 2
+    """Repetitions; each draws its own pairs and parameters."""
+    seed: int = 0
+    """Of all of them."""
+    launch: LaunchOptions = dataclasses.field(default_factory=Launch)
+    """Where runs run."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        least = {"num_samples": BATCH, "num_labelled": 2, "num_steps": 1, "width": 4, "num_seeds": 1, "seed": 0}
+        for name, number in least.items():
+            if getattr(self, name) < number:
+                raise ValueError(f"{name} must be at least {number}; got {getattr(self, name)}")
+        if self.num_labelled > self.num_samples:
+            raise ValueError(f"num_labelled must be at most num_samples; got {self.num_labelled}, {self.num_samples}")
+        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
+            raise ValueError(f"rates must be positive; got {self.rates}")
+        for kind, named, known in (("worlds", self.worlds, WORLDS), ("objectives", self.objectives, NAMES)):
+            unknown = [name for name in named if name not in known]
+            if unknown or not named:
+                raise ValueError(f"{kind} must be some of {', '.join(known)}; got {', '.join(unknown) or 'none'}")

@@ -1,0 +1,156 @@
+"""Experiments, disagreement: what pre-training minimises, on two views of the same pairs.
+
+Agreement alone: InfoNCE between modalities. What lets modalities differ: the fused pair predicted from each of them
+with and without the bonus for disagreement (ours), and FactorCL, CoMM and InfMasking as far as their papers and public
+code describe them, on the same networks. All are in nats, to be minimised.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from experiments.disagreement.networks import TEMPERATURE, Network
+from mmjax.estimators import disagreement, info_nce, nce_club
+
+View = tuple[Array, Array]
+"""The first and the second modality of some pairs."""
+Objective = Callable[[Network, View, View, Array], Array]
+NUM_MASKS, KEPT, SPREAD = 5, 0.5, 0.25
+"""Of InfMasking: masks of a pair, the share of latents that each keeps, and the weight of what they differ by."""
+
+
+def agreement(network: Network, view: View, other: View, key: Array) -> Array:
+    """Recognise each modality by the other: InfoNCE (van den Oord et al. 2018, arXiv 1807.03748), both ways."""
+    del key
+    (first, _), (_, second) = network.encode(*view), network.encode(*other)
+    return -_both_ways(network.critics["modalities"](first, second))
+
+
+def prediction(network: Network, view: View, other: View, key: Array) -> Array:
+    """Recognise the other view of the pair, fused, by each modality alone: all of them must agree on it."""
+    del key
+    return -sum(map(info_nce, _predictions(network, view, other))) / 2
+
+
+def with_disagreement(network: Network, view: View, other: View, key: Array) -> Array:
+    """Add to `prediction` how much the modalities disagree: recognise the pair by their mean score (ours).
+
+    By the identity in `mmjax.estimators.disagreement` the sum is InfoNCE of the mean score.
+    """
+    return prediction(network, view, other, key) - disagreement(_predictions(network, view, other))
+
+
+def relaxed_agreement(network: Network, view: View, other: View, key: Array) -> Array:
+    """Agree, and disagree: the sum of `agreement` and `with_disagreement` (ours)."""
+    return agreement(network, view, other, key) + with_disagreement(network, view, other, key)
+
+
+def factorised(network: Network, view: View, other: View, key: Array) -> Array:
+    """FactorCL without labels (Liang et al. 2023, arXiv 2306.05268): half of the latents shared, half of them unique.
+
+    Other views take the place of the label: I(X1;X2) - I(X1;X2|views) of the shared halves, and I(Xm;views) - I(X1;X2)
+    + I(X1;X2|views) of the unique ones. InfoNCE stands for what is added, NCE-CLUB for what is subtracted.
+    """
+    del key
+    half = network.width // 2
+    shared, unique = (
+        [of[:, part] for latents in (network.encode(*view), network.encode(*other)) for of in latents]
+        for part in (slice(half), slice(half, None))
+    )
+
+    def lower(name: str, x: Array, y: Array) -> Array:
+        return info_nce(network.critics[name](x, y))
+
+    of_shared = lower("shared", *shared[:2]) - _upper(network, "shared given views", *_beside(shared))
+    of_each = lower("unique 1", unique[0], unique[2]) + lower("unique 2", unique[1], unique[3])
+    between = lower("common given views", *_beside(unique)) - _upper(network, "common", *unique[:2])
+    return -(of_shared + of_each + 2 * between)
+
+
+def fused_views(network: Network, view: View, other: View, key: Array) -> Array:
+    """CoMM (Dufumier, Castillo-Navarro et al. 2025, arXiv 2409.07402): the pair and each modality tell the pair."""
+    del key
+    terms = [of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
+    return -sum(terms) / len(terms)
+
+
+def masked_views(network: Network, view: View, other: View, key: Array) -> Array:
+    """InfMasking (Wen et al. 2025, arXiv 2509.25270): CoMM, and the pair tells itself with most latents masked.
+
+    Embeddings k_t of random masks are taken for Gaussian: the expected exponential of a positive q . k is that of
+    q . mean(k) + SPREAD Var_t(q . k_t) / 2, which bounds the mean of infinitely many masks' losses (Jensen). The
+    published weight of the spread grows over the training; here it is what that ends with.
+    """
+    terms = [-of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
+    terms += [_masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)]
+    return sum(terms) / len(terms)
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    "agreement": agreement,
+    "prediction": prediction,
+    "disagreement": with_disagreement,
+    "both": relaxed_agreement,
+    "FactorCL": factorised,
+    "CoMM": fused_views,
+    "InfMasking": masked_views,
+}
+
+
+def _predictions(network: Network, view: View, other: View) -> list[Array]:
+    """Score the fused other view of all pairs by the latents of each modality, (2, n, n)."""
+    target = network.fuse(network.encode(*other))
+    names = ("first", "second")
+    return [network.critics[name](of, target) for name, of in zip(names, network.encode(*view), strict=True)]
+
+
+def _both_ways(scores: Array) -> Array:
+    return (info_nce(scores) + info_nce(scores.T)) / 2
+
+
+def _beside(halves: list[Array]) -> tuple[Array, Array]:
+    """Put the latents of each modality beside those of its other view."""
+    first, second, first_other, second_other = halves
+    return jnp.concatenate([first, first_other], axis=1), jnp.concatenate([second, second_other], axis=1)
+
+
+def _upper(network: Network, name: str, x: Array, y: Array) -> Array:
+    """Return NCE-CLUB with a critic that is held here, and trained by InfoNCE on held latents.
+
+    The value is NCE-CLUB's; the gradient is that of both.
+    """
+    critic = network.critics[name]
+    trained = info_nce(critic(*jax.lax.stop_gradient((x, y))))
+    held = critic.clone(parent=None).apply(jax.lax.stop_gradient(critic.variables), x, y)
+    return nce_club(held) - (trained - jax.lax.stop_gradient(trained))
+
+
+def _fused_terms(network: Network, view: View, other: View) -> list[Array]:
+    """Return what the fused pair and each modality alone, the other masked, tell of the fused other view."""
+    latents, target = network.encode(*view), network.fuse(network.encode(*other))
+    here, absent = map(jnp.ones_like, latents), map(jnp.zeros_like, latents)
+    (here1, here2), (absent1, absent2) = here, absent
+    alone = [network.fuse(latents, present) for present in ((here1, absent2), (absent1, here2))]
+    return [_both_ways(network.critics["fused"](of, target)) for of in (network.fuse(latents), *alone)]
+
+
+def _masked_term(network: Network, view: View, key: Array) -> Array:
+    latents = network.encode(*view)
+    whole = network.fuse(latents)
+
+    def masked(key: Array) -> Array:
+        keep1, keep2 = (
+            jax.random.bernoulli(k, KEPT, of.shape) for k, of in zip(jax.random.split(key), latents, strict=True)
+        )
+        return network.fuse(latents, (keep1, keep2))
+
+    embedded = [network.critics["fused"].embed(whole, masked(k)) for k in jax.random.split(key, NUM_MASKS)]
+    query, masks = embedded[0][0], jnp.stack([of for _, of in embedded])
+    scores = jnp.einsum("ik,tjk->ijt", query, masks) / TEMPERATURE
+    own = jnp.diagonal(scores).T
+    positive, spread = jnp.mean(own, axis=1), SPREAD * jnp.var(own, axis=1)
+    others = ~jnp.eye(len(query), dtype=bool)[:, :, None]
+    negatives = jax.nn.logsumexp(scores, axis=(1, 2), where=jnp.broadcast_to(others, scores.shape))
+    return jnp.mean(jnp.logaddexp(positive + spread / 2, negatives) - positive)

@@ -1,0 +1,199 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import harness
+from experiments.disagreement import objectives
+from experiments.disagreement.__main__ import EXPERIMENT
+from experiments.disagreement.config import NAMES, Config
+from experiments.disagreement.figure import figure
+from experiments.disagreement.networks import Critic, Network
+from experiments.disagreement.objectives import OBJECTIVES
+from experiments.disagreement.tables import chosen, of_label, tables
+from experiments.disagreement.trial import make_trial
+from experiments.disagreement.worlds import LABELS, WORLDS
+from mmjax.estimators import info_nce, nce_club
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+NETWORK = Network(4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optax_promotes():
+    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def views():
+    first, second = (jnp.asarray(x, jnp.float32) for x in np.random.default_rng(0).normal(size=(2, 2, 6, 3)))
+    return tuple(first), tuple(second)
+
+
+def parameters(objective):
+    return NETWORK.init(jax.random.key(0), *views(), jax.random.key(1), method=objective)
+
+
+def value(objective, variables):
+    return NETWORK.apply(variables, *views(), jax.random.key(1), method=objective)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_labels_of_a_world_are_told_by_those_who_should(name):
+    world = WORLDS[name]
+    pairs = world.draw(jax.random.key(0), 4000)
+    labels = {of: np.asarray(pairs.labels[of]) for of in LABELS}
+    assert {of: len(np.unique(label)) for of, label in labels.items()} == dict(world.num_classes)
+    binary = [labels["unique 1"] >= world.num_classes["unique 1"] // 2]
+    binary += [labels["unique 2"] >= world.num_classes["unique 2"] // 2]
+    np.testing.assert_array_equal(labels["synergy"], binary[0] ^ binary[1])
+    for first, second in (("unique 1", "synergy"), ("unique 2", "synergy"), ("redundancy", "synergy")):
+        share = [np.mean(labels[second][labels[first] == c]) for c in np.unique(labels[first])]
+        np.testing.assert_allclose(share, 0.5, atol=0.06)
+    assert world.view(jax.random.key(1), pairs.x1).shape == pairs.x1.shape
+
+
+def test_views_of_images_keep_their_pixels_but_for_noise(monkeypatch):
+    monkeypatch.setattr("experiments.disagreement.worlds.PIXEL_NOISE", 0.0)
+    images = WORLDS["images"].draw(jax.random.key(0), 8).x1
+    moved = WORLDS["images"].view(jax.random.key(1), images)
+    assert not np.array_equal(moved, images)
+    np.testing.assert_array_equal(np.sort(moved.reshape(8, -1)), np.sort(images.reshape(8, -1)))
+
+
+def test_disagreement_relaxes_prediction_to_that_by_the_mean_score():
+    variables = parameters(OBJECTIVES["disagreement"])
+
+    def of_mean_score(network, view, other, key):
+        first, second = objectives._predictions(network, view, other)
+        return -info_nce((first + second) / 2)
+
+    relaxed, alone = (value(OBJECTIVES[name], variables) for name in ("disagreement", "prediction"))
+    np.testing.assert_allclose(relaxed, value(of_mean_score, variables), rtol=1e-5)
+    assert relaxed < alone
+    assert jax.tree.structure(variables) == jax.tree.structure(parameters(OBJECTIVES["prediction"]))
+
+
+def test_both_is_the_sum():
+    variables = parameters(OBJECTIVES["both"])
+    parts = [value(OBJECTIVES[name], variables) for name in ("agreement", "disagreement")]
+    np.testing.assert_allclose(value(OBJECTIVES["both"], variables), sum(parts), rtol=1e-6)
+
+
+def test_the_critic_of_an_upper_bound_is_trained_by_info_nce_and_held_for_the_latents():
+    critic_of = lambda params: Critic(4).bind({"params": params["critics_common"]})  # noqa: E731
+    (x, y), _ = views()
+
+    def upper(params, x, y):
+        return NETWORK.apply({"params": params}, x, y, method=lambda net, x, y: objectives._upper(net, "common", x, y))
+
+    params = NETWORK.init(jax.random.key(0), x, y, method=lambda net, x, y: objectives._upper(net, "common", x, y))
+    params = params["params"]
+    np.testing.assert_allclose(upper(params, x, y), nce_club(critic_of(params)(x, y)), rtol=1e-6)
+    of_params, of_x = jax.grad(upper, (0, 1))(params, x, y)
+    trained = jax.grad(lambda params: -info_nce(critic_of(params)(x, y)))(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), of_params, trained)
+    np.testing.assert_allclose(of_x, jax.grad(lambda x: nce_club(critic_of(params)(x, y)))(x), atol=1e-5)
+
+
+def test_what_is_absent_does_not_enter_the_fusion():
+    (x1, x2), (y1, _) = views()
+
+    def alone(network, x1, x2):
+        latents = network.encode(x1, x2)
+        return network.fuse(latents, (jnp.zeros_like(latents[0]), jnp.ones_like(latents[1])))
+
+    variables = NETWORK.init(jax.random.key(0), x1, x2, method=alone)
+    of = [NETWORK.apply(variables, x, x2, method=alone) for x in (x1, y1)]
+    np.testing.assert_array_equal(*of)
+
+
+def test_masks_that_keep_all_leave_no_spread(monkeypatch):
+    """Then the loss is the cross-entropy of the pair among all masked copies of the others and itself."""
+    monkeypatch.setattr(objectives, "KEPT", 1.0)
+
+    def masked(network, view, other, key):
+        return objectives._masked_term(network, view, key)
+
+    def plain(network, view, other, key):
+        whole = network.fuse(network.encode(*view))
+        scores = network.critics["fused"](whole, whole)
+        others = jnp.where(jnp.eye(len(scores), dtype=bool), -jnp.inf, scores + jnp.log(objectives.NUM_MASKS))
+        own = jnp.diagonal(scores)
+        return jnp.mean(jnp.logaddexp(own, jax.nn.logsumexp(others, axis=1)) - own)
+
+    variables = parameters(masked)
+    np.testing.assert_allclose(value(masked, variables), value(plain, variables), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_are_finite_and_have_finite_derivatives(name):
+    variables = parameters(OBJECTIVES[name])
+    loss, gradient = jax.jit(jax.value_and_grad(lambda variables: value(OBJECTIVES[name], variables)))(variables)
+    assert np.isfinite(loss)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
+    assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(gradient["params"]["encoder1"]))
+
+
+def trials():
+    """Two seeds and rates of three objectives; the second rate is better by validation and worse by test."""
+    return [
+        {"world": "vectors", "objective": objective, "learning_rate": rate, "seed": seed}
+        | {"valid/loss": 0.3 - 10 * rate}
+        | {f"test/{label}": 0.6 + 0.1 * place + 0.01 * seed - 10 * rate for label in LABELS}
+        for place, objective in enumerate(("untrained", "agreement", "disagreement"))
+        for rate in (1e-3, 3e-3)
+        for seed in (1, 0)
+    ]
+
+
+def test_rates_are_chosen_by_validation_and_differences_paired():
+    config = Config(objectives=("untrained", "agreement", "disagreement"))
+    (table,) = tables(config, trials())
+    row = table.frame.set_index("objective").loc["disagreement"]
+    assert row["rate"] == 3e-3
+    np.testing.assert_allclose(row["synergy"], 77.5)
+    assert row["synergy over agreement"] == "+10.0 [+10.0, +10.0]"
+    np.testing.assert_allclose(of_label(chosen(trials(), "vectors"), "agreement", "synergy"), [67.0, 68.0])
+    panels = figure(config, trials()).axes
+    assert [panel.get_title() for panel in panels] == [f"vectors: {label}" for label in LABELS]
+
+
+def test_a_trial_reads_labels_off_trained_latents():
+    static = {"world": "vectors", "width": 8, "num_samples": 256, "num_labelled": 256, "num_steps": 50}
+    found = {}
+    for name in ("untrained", "agreement"):
+        trial, data = make_trial(static | {"objective": name})
+        found[name] = jax.jit(trial)(jax.random.key(0), {"learning_rate": jnp.float32(1e-2)}, data)
+    for of in found.values():
+        accuracies = np.array([of["valid"][label] for label in LABELS])
+        np.testing.assert_allclose(of["valid"]["loss"], 1 - accuracies.mean(), rtol=1e-5)
+        assert np.all((accuracies > 0.4) & (accuracies <= 1))
+    assert found["agreement"]["test"]["redundancy"] > 0.75
+    assert found["agreement"]["test"] != found["untrained"]["test"]
+
+
+def test_the_command_writes_its_table_and_reads_a_finished_run(tmp_path, capsys):
+    small = ["--objectives", "untrained", "--num-samples", "128", "--num-labelled", "64", "--width", "4"]
+    arguments = [*small, "--num-seeds", "1", "--out", str(tmp_path / "out")]
+    assert harness.main(EXPERIMENT, arguments) == 0
+    assert "Probes of vectors" in capsys.readouterr().out
+    assert (tmp_path / "out" / "figure.png").stat().st_size > 0
+    assert harness.main(EXPERIMENT, arguments) == 0
+    assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--objectives", "infonce"], ["infonce", *NAMES]),
+        (["--worlds", "audio"], ["audio", "vectors", "images"]),
+        (["--num-labelled", "9000"], ["9000", "4096"]),
+        (["--num-samples", "100"], ["100", "128"]),
+        (["--rates", "0"], ["rates", "positive"]),
+    ],
+)
+def test_what_cannot_be_run_is_refused(refusal, arguments, words):
+    error = refusal(EXPERIMENT, arguments)
+    assert all(word in error for word in words)
