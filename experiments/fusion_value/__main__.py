@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from experiments.fusion_value import raw
 from experiments.fusion_value.config import Config
+from experiments.fusion_value.decision import decision_row
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, range_row
 from experiments.fusion_value.sets import sets_of
@@ -40,11 +41,14 @@ LABELLED = ("xor, 10% noise", "generative, synergy", "generative, mix1")
 
 
 def items(config: Config) -> Mapping[str, Item]:
-    """Return the range of each data set, what labelled pairs do to some of them, and the runs of heads."""
+    """Return the range of each data set, verdicts on a file's, what labelled pairs do, and the runs of heads."""
     sets = sets_of(config)
     found: dict[str, Item] = {
         f"range-{_key(name)}": functools.partial(range_row, config, name, of) for name, of in sets.items()
     }
+    if config.data is not None:
+        for name, of in sets.items():
+            found[f"decision-{_key(name)}"] = functools.partial(decision_row, config, name, of)
     shown = [name for name in LABELLED if name in sets] or list(sets)[:3]
     for name in shown:
         found[f"labelling-{_key(name)}"] = functools.partial(labelling_rows, config, name, sets[name])

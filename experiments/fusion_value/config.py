@@ -22,6 +22,12 @@ class Config:
     """Your npz file, instead of these: all its pairs of modalities."""
     modalities: tuple[str, ...] = ()
     """Those of the file to take; none: all of them."""
+    rows: Literal["all", "test"] = "all"
+    """Of a file: whose labels decide. Test rows only where features have seen the labels of the others."""
+    margin: float = 0.02
+    """Of a file: gain in accuracy for which fusion is worth it."""
+    num_resamples: int = 40
+    """Of a file: resamples for the interval of the gain."""
     heads: tuple[str, ...] = ("late linear", "concatenation")
     """Fusion heads that are fed the cells."""
     rates: tuple[float, ...] = (1e-3, 1e-2)
@@ -47,7 +53,14 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name, least in (("num_cells", 2), ("num_samples", 64), ("num_steps", 1), ("num_draws", 1), ("seed", 0)):
+        for name, least in (
+            ("num_cells", 2),
+            ("num_samples", 64),
+            ("num_steps", 1),
+            ("num_draws", 1),
+            ("num_resamples", 2),
+            ("seed", 0),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
         if not 0 <= self.time_limit < math.inf or any(number < 1 for number in self.labelled):
@@ -55,6 +68,8 @@ class Config:
                 "time_limit must not be negative and labelled pairs at least 1; "
                 f"got {self.time_limit} and {self.labelled}"
             )
+        if not 0 <= self.margin < 1:
+            raise ValueError(f"margin must be in [0, 1); got {self.margin}")
         if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be positive; got {self.rates}")
         missing = [source for source in self.raw if source not in SOURCES]

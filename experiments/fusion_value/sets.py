@@ -55,10 +55,10 @@ class CellSet(NamedTuple):
         """Numbers of cells and classes."""
         return int(self.x1.max()) + 1, int(self.x2.max()) + 1, int(self.label.max()) + 1
 
-    def counts(self) -> NDArray[np.int64]:
-        """Count the samples of each cell and class, (n1, n2, ny)."""
+    def counts(self, rows: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.int64]:
+        """Count the samples of each cell and class, (n1, n2, ny); by default all samples."""
         counts = np.zeros(self.sizes, np.int64)
-        np.add.at(counts, (self.x1, self.x2, self.label), 1)
+        np.add.at(counts, (self.x1[rows], self.x2[rows], self.label[rows]), 1)
         return counts
 
     def marginals(self) -> tuple[Table, Table, Table]:

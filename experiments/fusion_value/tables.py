@@ -12,6 +12,7 @@ from experiments.harness import Rows, Table
 from mmjax import sweep
 
 LEVEL = 0.95
+GAINS = {"unimodal": "better modality", "least": "fusion adds at least", "most": "at most"}
 ROUNDING = 1e-3
 """By which an end may miss what is reached: that of the solvers behind the published bounds is of this order."""
 
@@ -19,7 +20,7 @@ ROUNDING = 1e-3
 def tables(config: Config, rows: Rows) -> Sequence[Table]:
     """Return ranges beside what is reached, how many ranges hold, and what labelled pairs buy."""
     frame = beside(config, rows)
-    made = [_ranges(frame), _holding(frame), labelling(rows), _raw(rows)]
+    made = [_decisions(config, rows), _ranges(frame), _holding(frame), labelling(rows), _raw(rows)]
     return [table for table in made if len(table.frame)]
 
 
@@ -58,6 +59,34 @@ def _ranges(frame: pd.DataFrame) -> Table:
         "I, three of which are no bounds."
     )
     return Table("Accuracy that fusion can have, and has", shown.reset_index(), note)
+
+
+def _decisions(config: Config, rows: Rows) -> Table:
+    """Return the verdicts on a file's pairs of modalities."""
+    made = [
+        {
+            "pair": row["set"],
+            "samples": row["samples"],
+            **{f"{name} [95 %]": _with_ends(row[field]) for field, name in GAINS.items()},
+            "verdict": row["verdict"],
+            "but": "; ".join(row["caveats"]),
+        }
+        for row in rows
+        if row.get("kind") == "decision"
+    ]
+    note = (
+        f"Whether fusion adds {config.margin} to the accuracy of the better modality. Labels of single modalities and "
+        "pairs without labels enter, no label of a pair. Adds at least, at most: the exact range of the accuracy of "
+        "the best classifier of both modalities' cells, less that of the better one. It is about cells: of the raw "
+        "modalities a network may see more. Intervals: bootstrap of the samples, not corrected for many pairs; "
+        f"rows: {config.rows}."
+    )
+    return Table("Will fusion pay?", pd.DataFrame(made), note)
+
+
+def _with_ends(interval: Sequence[float]) -> str:
+    estimate, low, high = interval
+    return f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _inexact(frame: pd.DataFrame) -> str:

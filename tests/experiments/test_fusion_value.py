@@ -9,6 +9,7 @@ import pytest
 from experiments.fusion_value import raw
 from experiments.fusion_value.__main__ import EXPERIMENT, items
 from experiments.fusion_value.config import Config
+from experiments.fusion_value.decision import caveats, decision_row, intervals, verdict
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, published_range, range_row
 from experiments.fusion_value.sets import CellSet, sets_of
@@ -159,7 +160,89 @@ def test_a_file_gives_its_pairs(tmp_path):
     np.savez(tmp_path / "study.npz", label=label, **arrays)
     config = dataclasses.replace(TINY, data=tmp_path / "study.npz")
     assert list(sets_of(config)) == ["study, a and b", "study, a and c", "study, b and c"]
-    assert len(items(config)) == 3 + 3 + 1
+    assert len(items(config)) == 3 + 3 + 3 + 1
+
+
+def drawn(table, num_samples, seed=0):
+    """Samples of a table, in three parts."""
+    flat = np.random.default_rng(seed).choice(table.size, num_samples, p=np.ravel(table) / np.sum(table))
+    return CellSet(*np.unravel_index(flat, table.shape), np.arange(num_samples, dtype=np.int8) % 3)
+
+
+def flipped(gate, share=0.1):
+    p = np.asarray(GATES[gate], float)
+    return (1 - share) * p + share * p[:, :, ::-1]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "begins"),
+    [
+        ((0.1, 0.05, 0.2), (0.3, 0.2, 0.4), "fuse: it adds at least 0.050"),
+        ((0.0, -0.01, 0.01), (0.01, 0.0, 0.015), "do not fuse: it adds at most 0.015"),
+        ((0.0, -0.01, 0.01), (0.3, 0.2, 0.4), "these data cannot tell: fusion adds between 0.000 and 0.400"),
+        ((0.03, 0.02, 0.04), (0.3, 0.2, 0.4), "these data cannot tell: fusion adds between 0.020"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(least, most, begins):
+    assert verdict(least, most, 0.02).startswith(begins)
+
+
+def test_verdicts_on_gates():
+    """An AND pays (.85 or more for .7 of one modality), a copy does not, and of an exclusive or nothing can be told."""
+    both = np.zeros((2, 2, 2))
+    both[0, 0, 0] = both[1, 1, 1] = 0.5
+    tables = {"fuse": flipped("and"), "do not fuse": 0.9 * both + 0.1 * both[:, :, ::-1], "these": flipped("xor")}
+    for begins, table in tables.items():
+        row = decision_row(dataclasses.replace(TINY, num_resamples=10), "made", drawn(table, 3000))
+        assert row["verdict"].startswith(begins)
+        assert row["caveats"] == [] or begins == "these"
+
+
+@pytest.mark.parametrize("num_draws", [5, pytest.param(60, marks=pytest.mark.slow)])
+def test_intervals_hold_what_the_population_has(num_draws):
+    """Of an AND with 10 % noise, .7 alone and .15 to .2 more together, in samples of 300."""
+    truth = {"unimodal": 0.7, "least": 0.15, "most": 0.2}
+    p = flipped("and")
+    held = []
+    for seed in range(num_draws):
+        found = intervals(drawn(p, 300, seed).counts(), num_resamples=15, seed=seed, time_limit=5)
+        held.append([low <= truth[field] <= high for field, (_, low, high) in found.items()])
+    assert np.mean(held, axis=0).min() >= 0.8
+
+
+def test_what_speaks_against_a_verdict_is_said():
+    generator = np.random.default_rng(0)
+    part = np.repeat(np.arange(3, dtype=np.int8), 300)
+    label = generator.integers(0, 2, 900)
+    label[:5] = 2
+    leaked = np.where(part == 0, label, generator.integers(0, 3, 900))
+    of = CellSet(leaked, generator.integers(0, 60, 900), label, part)
+    said = caveats(of, np.ones(900, bool), of.counts())
+    assert [line.split(":")[0][:20] for line in said] == [
+        "900 samples for 540 ",
+        "fewer than 10 sample",
+        "the second modality ",
+        "cells of the first m",
+    ]
+    test_rows = part == 2
+    assert not any("training" in line for line in caveats(of, test_rows, of.counts(test_rows)))
+
+
+def test_the_table_of_verdicts_reads_as_a_sentence():
+    ends = {"unimodal": [0.7, 0.68, 0.72], "least": [0.1, 0.08, 0.12], "most": [0.2, 0.18, 0.22]}
+    row = {"kind": "decision", "set": "s", "samples": 900, "verdict": "fuse", "caveats": ["few", "rare"], **ends}
+    (table, *_) = tables(TINY, [*made_rows(), row])
+    assert table.frame.to_dict("records") == [
+        {
+            "pair": "s",
+            "samples": 900,
+            "better modality [95 %]": "0.700 [0.680, 0.720]",
+            "fusion adds at least [95 %]": "0.100 [0.080, 0.120]",
+            "at most [95 %]": "0.200 [0.180, 0.220]",
+            "verdict": "fuse",
+            "but": "few; rare",
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +254,8 @@ def test_a_file_gives_its_pairs(tmp_path):
         (["--raw", "noise"], "no source noise; there are AND"),
         (["--rates", "-1"], "rates must be positive"),
         (["--labelled", "0"], "labelled pairs at least 1"),
+        (["--margin", "1"], "margin must be in [0, 1); got 1.0"),
+        (["--num-resamples", "1"], "num_resamples must be at least 2; got 1"),
     ],
 )
 def test_wrong_options_are_one_line(arguments, message, refusal):

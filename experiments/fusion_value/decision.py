@@ -1,0 +1,144 @@
+"""Experiments, fusion value: whether fusing two modalities of a file will pay, from labels of single modalities.
+
+The gain of fusion over the better modality lies between the ends of `mmjax.synergy.accuracy_range` less that modality's
+accuracy. Both ends are drawn again with the samples, so that what is said of the population is an interval; a verdict
+is given only where all of it is on one side of the margin. Whatever speaks against believing it is said too.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2_contingency, norm
+
+from experiments.fusion_value.config import Config
+from experiments.fusion_value.sets import CellSet, Table
+from experiments.harness import Row
+from mmjax import synergy
+
+LEVEL = 0.95
+FEW = 5
+"""Samples a cell and class, on average, below which intervals are too narrow."""
+RARE = 10
+"""Samples of a class below which it is named."""
+LEAP, DEVIATIONS = 0.05, 3.0
+"""By how much, and by how many standard errors, accuracy must fall from training to test samples to be named."""
+
+
+class Gain(NamedTuple):
+    """Accuracy of the better modality, and what fusing both adds to it at least and at most."""
+
+    unimodal: float
+    least: float
+    most: float
+
+
+def decision_row(config: Config, name: str, of: CellSet) -> Row:
+    """Return the gain that fusion can have, with intervals, a verdict and its caveats."""
+    rows = of.part == 2 if config.rows == "test" else np.ones(len(of.part), bool)
+    counts = of.counts(rows)
+    found = intervals(counts, num_resamples=config.num_resamples, seed=config.seed, time_limit=config.time_limit)
+    return {
+        "kind": "decision",
+        "set": name,
+        "samples": int(counts.sum()),
+        **{field: list(ends) for field, ends in found.items()},
+        "verdict": verdict(found["least"], found["most"], config.margin),
+        "caveats": caveats(of, rows, counts),
+    }
+
+
+def intervals(
+    counts: NDArray[np.int64], *, num_resamples: int, seed: int, time_limit: float
+) -> dict[str, tuple[float, float, float]]:
+    """Return estimate, lower and upper end of each `Gain`.
+
+    Normal intervals with the standard error of resamples (Efron 1979), as wide again on the side to which these show
+    the estimate to be biased, so that they hold more than they need to rather than less.
+    """
+    total = int(counts.sum())
+    drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=num_resamples)
+    tables = [counts / total, *(one.reshape(counts.shape) / total for one in drawn)]
+    values = np.array([_gain(p, time_limit) for p in tables])
+    return {field: _interval(of) for field, of in zip(Gain._fields, values.T, strict=True)}
+
+
+def verdict(least: Sequence[float], most: Sequence[float], margin: float) -> str:
+    """Say what intervals of the least and the most that fusion adds allow to say.
+
+    Args:
+      least: estimate, lower and upper end.
+      most: likewise.
+      margin: gain in accuracy below which fusion is not worth it.
+    """
+    if least[1] > margin:
+        return f"fuse: it adds at least {least[1]:.3f}"
+    if most[2] < margin:
+        return f"do not fuse: it adds at most {most[2]:.3f}"
+    return f"these data cannot tell: fusion adds between {max(least[1], 0):.3f} and {most[2]:.3f}; label some pairs"
+
+
+def caveats(of: CellSet, rows: NDArray[np.bool_], counts: NDArray[np.int64]) -> list[str]:
+    """Return what speaks against believing the intervals."""
+    return [*_few(counts), *_rare(counts), *_independent(counts), *_leaked(of, rows)]
+
+
+def _gain(p: Table, time_limit: float) -> Gain:
+    p12, p1y, p2y = p.sum(axis=2), p.sum(axis=1), p.sum(axis=0)
+    ends = synergy.accuracy_range(p12, p1y, p2y, time_limit=time_limit)
+    unimodal = max(float(of.max(axis=1).sum()) for of in (p1y, p2y))
+    return Gain(unimodal, ends.lower - unimodal, ends.upper - unimodal)
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    estimate, resampled = float(values[0]), values[1:]
+    half = norm.ppf((1 + LEVEL) / 2) * float(resampled.std(ddof=1))
+    bias = float(resampled.mean()) - estimate
+    return estimate, estimate - half - max(bias, 0), estimate + half - min(bias, 0)
+
+
+def _few(counts: NDArray[np.int64]) -> list[str]:
+    seen = [np.count_nonzero(counts.sum(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    total, cells = int(counts.sum()), int(np.prod(seen))
+    few = total < FEW * cells
+    return [f"{total} samples for {cells} cells and classes: the intervals are too narrow"] if few else []
+
+
+def _rare(counts: NDArray[np.int64]) -> list[str]:
+    of_class = counts.sum(axis=(0, 1))
+    rare = [str(label) for label, number in enumerate(of_class) if number < RARE]
+    return [f"fewer than {RARE} samples of class {', '.join(rare)}"] if rare else []
+
+
+def _independent(counts: NDArray[np.int64]) -> list[str]:
+    """Say which modalities the label cannot be told to depend on."""
+    names = []
+    for name, axis in (("first", 1), ("second", 0)):
+        table = counts.sum(axis=axis)
+        table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+        if min(table.shape) < 2 or chi2_contingency(table).pvalue > 1 - LEVEL:
+            names.append(name)
+    return [f"the {' and the '.join(names)} modality alone tells nothing of the label that shows"] if names else []
+
+
+def _leaked(of: CellSet, rows: NDArray[np.bool_]) -> list[str]:
+    """Say where cells tell more of the labels of training samples, if these count here, than of those of test ones."""
+    if not np.any(rows & (of.part == 0)):
+        return []
+    said = []
+    for name, x in (("first", of.x1), ("second", of.x2)):
+        seen, held = of.part == 0, of.part == 2
+        if not (np.any(seen) and np.any(held)):
+            continue
+        votes = np.zeros((x.max() + 1, of.label.max() + 1))
+        np.add.at(votes, (x[seen], of.label[seen]), 1)
+        right = votes.argmax(axis=1)[x] == of.label
+        on, off = float(right[seen].mean()), float(right[held].mean())
+        error = np.sqrt(on * (1 - on) / seen.sum() + off * (1 - off) / held.sum())
+        if on - off > max(LEAP, DEVIATIONS * error):
+            said.append(
+                f"cells of the {name} modality tell the label of {on:.0%} of training and {off:.0%} of test samples: "
+                "its features have seen the training labels, or there are too many cells; use --rows test"
+            )
+    return said
