@@ -1,0 +1,1 @@
+"""Experiments: the ledger of what the papers report and what of it is reproduced here."""
