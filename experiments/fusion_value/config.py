@@ -45,7 +45,7 @@ class Config:
     raw: tuple[str, ...] = ("generative synergy",)
     """Sources of `experiments.estimators` that are also taken as they are, not in cells; none with a file."""
     time_limit: float = 20.0
-    """Seconds for an end of a range; what is not exact by then is wider, and marked."""
+    """Seconds for an end of a range, and for all resamples of it; what is not exact by then is wider, and marked."""
     seed: int = 0
     """Seed of data, splits, draws and runs."""
     launch: LaunchOptions = dataclasses.field(default_factory=Launch)

@@ -54,13 +54,14 @@ def intervals(
 ) -> dict[str, tuple[float, float, float]]:
     """Return estimate, lower and upper end of each `Gain`.
 
-    Normal intervals with the standard error of resamples (Efron 1979), as wide again on the side to which these show
-    the estimate to be biased, so that they hold more than they need to rather than less.
+    Normal intervals with the standard error of resamples (Efron 1979), wider by the bias that these show on the side
+    where it matters. All resamples of an end of the range have the time limit together; ends that are not exact in
+    their part of it hold all the same, and are wider.
     """
     total = int(counts.sum())
     drawn = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, size=num_resamples)
     tables = [counts / total, *(one.reshape(counts.shape) / total for one in drawn)]
-    values = np.array([_gain(p, time_limit) for p in tables])
+    values = np.array([_gain(p, time_limit / num_resamples) for p in tables])
     return {field: _interval(of) for field, of in zip(Gain._fields, values.T, strict=True)}
 
 
