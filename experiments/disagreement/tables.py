@@ -37,7 +37,7 @@ def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
     for objective in config.objectives:
         row = {"objective": objective, "rate": trials[trials["objective"] == objective]["learning_rate"].iloc[0]}
         row |= {label: of_label(trials, objective, label).mean() for label in LABELS}
-        if BASELINE in config.objectives and objective != BASELINE:
+        if BASELINE in config.objectives:
             row |= {f"{label} over {BASELINE}": _over(trials, objective, label) for label in COMPARED}
         made.append(row)
     chance = ", ".join(f"{name} {100 / number:.0f} %" for name, number in WORLDS[world].num_classes.items())
@@ -53,6 +53,8 @@ def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
 
 
 def _over(trials: pd.DataFrame, objective: str, label: str) -> str:
+    if objective == BASELINE:
+        return ""
     of = paired_interval(of_label(trials, objective, label), of_label(trials, BASELINE, label))
     ends = f" [{of.low:+.1f}, {of.high:+.1f}]" if np.isfinite(of.low) else ""
     return f"{of.mean:+.1f}{ends}"

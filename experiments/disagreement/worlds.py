@@ -53,10 +53,10 @@ def _noisy(key: Array, x: Array) -> Array:
 
 
 def _images(key: Array, num_samples: int) -> Pairs:
-    """Draw images that share their shape; textures and colours are of each alone."""
+    """Draw images that share their shape; each has a colour of its own, and a texture, of which no label tells."""
     pairs = shape_pairs(key, 0, num_samples=num_samples)
-    shape, texture, colour = 0, 1, 2
-    first, second = pairs.factors[:, 0, texture], pairs.factors[:, 1, colour]
+    shape, colour = 0, 2
+    first, second = pairs.factors[:, 0, colour], pairs.factors[:, 1, colour]
     half = NUM_VALUES // 2
     return _pairs(
         *pairs.batch.modalities.values(), pairs.factors[:, 0, shape], first, second, (first >= half) ^ (second >= half)
