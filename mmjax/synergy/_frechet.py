@@ -10,6 +10,7 @@ _SWEEPS = 3
 _ROUNDINGS = 8
 
 
+@jax.jit
 def frechet_box(p12: Array, p13: Array, p23: Array) -> tuple[Array, Array]:
     """Return bounds lower <= r <= upper on every joint table r with the given pairwise marginals.
 
