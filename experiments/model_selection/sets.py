@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from experiments.fusion_value.sets import FRACTIONS, CellSet
 from experiments.harness import Rows, UserError, input_errors
@@ -49,11 +48,10 @@ def sets_of(config: Config) -> Mapping[str, SampleSet]:
     Raises:
       UserError: if the file has one modality only, or samples that lack one.
     """
-    with threadpool_limits(1):  # threads of k-means on so few samples do little but wait for each other
-        of_file = {} if config.data is None else _of_file(config, config.data)
-        ratios = {name: GENERATIVE_RATIOS[name] for name in config.known}
-        ratios |= {} if config.data else _drawn_ratios(config)
-        return {name: _generated(config, place, of) for place, (name, of) in enumerate(ratios.items())} | of_file
+    of_file = {} if config.data is None else _of_file(config, config.data)
+    ratios = {name: GENERATIVE_RATIOS[name] for name in config.known}
+    ratios |= {} if config.data else _drawn_ratios(config)
+    return {name: _generated(config, place, of) for place, (name, of) in enumerate(ratios.items())} | of_file
 
 
 def set_rows(config: Config) -> Rows:

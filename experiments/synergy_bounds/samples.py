@@ -96,11 +96,13 @@ def _unit_rows(flat: NDArray[np.float64]) -> NDArray[np.float64]:
 def _clusters(x: NDArray[np.float64], num_cells: int, num_components: int, fit: NDArray[np.bool_]) -> Ids:
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if not np.ptp(x[fit], axis=0).any():
         return np.zeros(len(x), np.int64)
-    components = PCA(min(num_components, *x[fit].shape), random_state=0).fit(x[fit])
-    reduced = components.transform(x)
-    num_distinct = len(np.unique(reduced[fit], axis=0))
-    clusters = KMeans(min(num_cells, num_distinct), n_init=10, random_state=0).fit(reduced[fit])
-    return clusters.predict(reduced).astype(np.int64)
+    with threadpool_limits(1):  # threads of k-means on so few samples do little but wait for each other
+        components = PCA(min(num_components, *x[fit].shape), random_state=0).fit(x[fit])
+        reduced = components.transform(x)
+        num_distinct = len(np.unique(reduced[fit], axis=0))
+        clusters = KMeans(min(num_cells, num_distinct), n_init=10, random_state=0).fit(reduced[fit])
+        return clusters.predict(reduced).astype(np.int64)
