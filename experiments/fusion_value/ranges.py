@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.fusion_value.config import Config
-from experiments.fusion_value.sets import CellSet, Table
+from experiments.fusion_value.sets import CellSet, Table, marginals
 from experiments.harness import Row, Rows
 from mmjax import information, pid, synergy
 
@@ -15,16 +15,17 @@ from mmjax import information, pid, synergy
 def range_row(config: Config, name: str, of: CellSet) -> Row:
     """Return the exact range of the accuracy on a data set's cells, that of the published formulae, and what is known.
 
-    The tables are those of all samples, as no label of a pair enters them.
+    The tables are those of all samples, unless only test rows are to decide, as no label of a pair enters them.
     """
-    p12, p1y, p2y = of.marginals()
+    counts = of.counts(of.deciding(config))
+    joint = counts / counts.sum()
+    p12, p1y, p2y = marginals(joint)
     found = synergy.accuracy_range(p12, p1y, p2y, time_limit=config.time_limit)
-    joint = of.counts() / len(of.label)
     low, high = published_range(joint)
     return {
         "kind": "range",
         "set": name,
-        "samples": len(of.label),
+        "samples": int(counts.sum()),
         "sizes": list(of.sizes),
         "lower": found.lower,
         "upper": found.upper,
@@ -55,7 +56,9 @@ def published_range(joint: Table) -> tuple[float, float]:
 
 def labelling_rows(config: Config, name: str, of: CellSet) -> Rows:
     """Narrow the range by labelled pairs: rows of draws of so many of them."""
-    marginals, flat = of.marginals(), np.ravel_multi_index((of.x1, of.x2, of.label), of.sizes)
+    deciding = of.deciding(config)
+    seen = of.counts(deciding)
+    known, flat = marginals(seen / seen.sum()), np.ravel_multi_index((of.x1, of.x2, of.label), of.sizes)[deciding]
     rows: Rows = []
     for number in config.labelled:
         for draw in range(config.num_draws):
@@ -63,7 +66,7 @@ def labelling_rows(config: Config, name: str, of: CellSet) -> Rows:
             chosen = generator.choice(flat, min(number, len(flat)), replace=False)
             counts = np.bincount(chosen, minlength=math.prod(of.sizes)).reshape(of.sizes)
             found = synergy.accuracy_range(
-                *marginals, intervals=synergy.joint_intervals(counts), time_limit=config.time_limit
+                *known, intervals=synergy.joint_intervals(counts), time_limit=config.time_limit
             )
             rows.append(
                 {

@@ -49,6 +49,8 @@ class CellSet(NamedTuple):
     """(n,) classes."""
     part: NDArray[np.int8]
     """(n,) 0 to train on, 1 to validate, 2 to test."""
+    names: tuple[str, str] = ("x1", "x2")
+    """Of the modalities."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -61,10 +63,14 @@ class CellSet(NamedTuple):
         np.add.at(counts, (self.x1[rows], self.x2[rows], self.label[rows]), 1)
         return counts
 
-    def marginals(self) -> tuple[Table, Table, Table]:
-        """Return p(x1, x2), p(x1, y) and p(x2, y)."""
-        p = self.counts() / len(self.label)
-        return p.sum(axis=2), p.sum(axis=1), p.sum(axis=0)
+    def deciding(self, config: Config) -> NDArray[np.bool_]:
+        """Say which samples ranges and verdicts are of (n,): all, or those to test on."""
+        return (self.part == 2) | (config.rows == "all")
+
+
+def marginals(p: Table) -> tuple[Table, Table, Table]:
+    """Return p(x1, x2), p(x1, y) and p(x2, y) of a table."""
+    return p.sum(axis=2), p.sum(axis=1), p.sum(axis=0)
 
 
 @functools.lru_cache(maxsize=2)
@@ -158,7 +164,10 @@ def _pairs(config: Config, name: str, data: MultimodalData, pairs: Sequence[tupl
         view: joined([part.modalities[view] for part in splits]) for view in dict.fromkeys(itertools.chain(*pairs))
     }
     ids = {view: _cells(config, x, part) for view, x in views.items()}
-    return {f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part) for first, second in pairs}
+    return {
+        f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part, (first, second))
+        for first, second in pairs
+    }
 
 
 def _parts(config: Config) -> NDArray[np.int8]:

@@ -78,7 +78,7 @@ def _decisions(config: Config, rows: Rows) -> Table:
         f"Whether fusion adds {config.margin} to the accuracy of the better modality. Labels of single modalities and "
         "pairs without labels enter, no label of a pair. Adds at least, at most: the exact range of the accuracy of "
         "the best classifier of both modalities' cells, less that of the better one. It is about cells: of the raw "
-        "modalities a network may see more. Intervals: bootstrap of the samples, not corrected for many pairs; "
+        "modalities a network may see more. Intervals: from subsamples, not corrected for many pairs; "
         f"rows: {config.rows}."
     )
     return Table("Will fusion pay?", pd.DataFrame(made), note)

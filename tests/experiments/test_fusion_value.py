@@ -12,7 +12,7 @@ from experiments.fusion_value.config import Config
 from experiments.fusion_value.decision import caveats, decision_row, intervals, verdict
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, published_range, range_row
-from experiments.fusion_value.sets import CellSet, sets_of
+from experiments.fusion_value.sets import CellSet, marginals, sets_of
 from experiments.fusion_value.tables import beside, holds, tables
 from experiments.fusion_value.trial import make_trial, stacked
 from mmjax.data import GATES
@@ -65,7 +65,7 @@ def test_gates_are_drawn_and_their_parts_dealt():
     assert of.sizes == (2, 2, 2) and of.counts().sum() == 900
     noisy = sets["xor, 20% noise"]
     assert np.mean(noisy.label != noisy.x1 ^ noisy.x2) == pytest.approx(0.2, abs=0.04)
-    for p in of.marginals():
+    for p in marginals(of.counts() / len(of.label)):
         assert p.sum() == pytest.approx(1)
 
 
@@ -166,7 +166,7 @@ def test_a_file_gives_its_pairs(tmp_path):
 def drawn(table, num_samples, seed=0):
     """Samples of a table, in three parts."""
     flat = np.random.default_rng(seed).choice(table.size, num_samples, p=np.ravel(table) / np.sum(table))
-    return CellSet(*np.unravel_index(flat, table.shape), np.arange(num_samples, dtype=np.int8) % 3)
+    return CellSet(*np.unravel_index(flat, table.shape), (np.arange(num_samples) % 3).astype(np.int8))
 
 
 def flipped(gate, share=0.1):
@@ -198,14 +198,14 @@ def test_verdicts_on_gates():
         assert row["caveats"] == [] or begins == "these"
 
 
-@pytest.mark.parametrize("num_draws", [5, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_draws", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_intervals_hold_what_the_population_has(num_draws):
-    """Of an AND with 10 % noise, .7 alone and .15 to .2 more together, in samples of 300."""
-    truth = {"unimodal": 0.7, "least": 0.15, "most": 0.2}
+    """Of an AND with 10 % noise, .7 alone and .15 to .25 more together, in 300 samples; the last has a kink there."""
+    truth = {"unimodal": 0.7, "least": 0.15, "most": 0.25}
     p = flipped("and")
     held = []
     for seed in range(num_draws):
-        found = intervals(drawn(p, 300, seed).counts(), num_resamples=15, seed=seed, time_limit=5)
+        found = intervals(drawn(p, 300, seed).counts(), num_resamples=20, seed=seed, time_limit=20)
         held.append([low <= truth[field] <= high for field, (_, low, high) in found.items()])
     assert np.mean(held, axis=0).min() >= 0.8
 
@@ -221,8 +221,8 @@ def test_what_speaks_against_a_verdict_is_said():
     assert [line.split(":")[0][:20] for line in said] == [
         "900 samples for 540 ",
         "fewer than 10 sample",
-        "the second modality ",
-        "cells of the first m",
+        "x2 alone tells nothi",
+        "cells of x1 tell the",
     ]
     test_rows = part == 2
     assert not any("training" in line for line in caveats(of, test_rows, of.counts(test_rows)))
