@@ -6,6 +6,7 @@ code describe them, on the same networks. All are in nats, to be minimised.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,8 @@ def agreement(network: Network, view: View, other: View, key: Array) -> Array:
 def prediction(network: Network, view: View, other: View, key: Array) -> Array:
     """Recognise the other view of the pair, fused, by each modality alone: all of them must agree on it."""
     del key
-    return -sum(map(info_nce, _predictions(network, view, other))) / 2
+    first, second = _predictions(network, view, other)
+    return -(info_nce(first) + info_nce(second)) / 2
 
 
 def with_disagreement(network: Network, view: View, other: View, key: Array) -> Array:
@@ -73,7 +75,7 @@ def fused_views(network: Network, view: View, other: View, key: Array) -> Array:
     """CoMM (Dufumier, Castillo-Navarro et al. 2025, arXiv 2409.07402): the pair and each modality tell the pair."""
     del key
     terms = [of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
-    return -sum(terms) / len(terms)
+    return -jnp.mean(jnp.stack(terms))
 
 
 def masked_views(network: Network, view: View, other: View, key: Array) -> Array:
@@ -85,7 +87,7 @@ def masked_views(network: Network, view: View, other: View, key: Array) -> Array
     """
     terms = [-of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
     terms += [_masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)]
-    return sum(terms) / len(terms)
+    return jnp.mean(jnp.stack(terms))
 
 
 OBJECTIVES: Mapping[str, Objective] = {
@@ -123,8 +125,9 @@ def _upper(network: Network, name: str, x: Array, y: Array) -> Array:
     """
     critic = network.critics[name]
     trained = info_nce(critic(*jax.lax.stop_gradient((x, y))))
-    held = critic.clone(parent=None).apply(jax.lax.stop_gradient(critic.variables), x, y)
-    return nce_club(held) - (trained - jax.lax.stop_gradient(trained))
+    apply: Callable[..., Any] = critic.clone(parent=None).apply
+    held = nce_club(apply(jax.lax.stop_gradient(critic.variables), x, y))
+    return held - (trained - jax.lax.stop_gradient(trained))
 
 
 def _fused_terms(network: Network, view: View, other: View) -> list[Array]:

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -63,6 +63,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
 
 def pre_training(network: Network, world: World, objective: Objective, example: Pairs) -> Minimised:
     """Make what a run minimises: an objective on two views of each batch."""
+    apply: Callable[..., Any] = network.apply
 
     def on_views(bound: Network, x1: Array, x2: Array, key: Array) -> Array:
         keys = jax.random.split(key, 5)
@@ -77,7 +78,7 @@ def pre_training(network: Network, world: World, objective: Objective, example: 
         return dict(network.init(key, example.x1[:2], example.x2[:2], key, method=everything))
 
     def value(variables: dict[str, Any], batch: Batch, key: Array) -> Array:
-        loss: Array = network.apply(variables, batch.modalities["x1"], batch.modalities["x2"], key, method=on_views)
+        loss: Array = apply(variables, batch.modalities["x1"], batch.modalities["x2"], key, method=on_views)
         return loss
 
     def loss(params: Any, statistics: Any, memory: Any, batch: Batch, key: Array) -> tuple[Array, NewStatistics]:
@@ -95,9 +96,10 @@ def probed(
     network: Network, world: World, variables: dict[str, Any], parts: Splits, num_labelled: int
 ) -> dict[str, dict[str, Array]]:
     """Return the accuracy of linear probes of all labels on validation and test pairs, and the mean error as a loss."""
+    apply: Callable[..., Any] = network.apply
 
     def latents(of: Pairs) -> Array:
-        seen: Array = network.apply(variables, of.x1, of.x2)
+        seen: Array = apply(variables, of.x1, of.x2)
         return seen
 
     fitted_to = jax.tree.map(lambda x: x[:num_labelled], parts.train)
