@@ -6,7 +6,7 @@ predictions of the pair disagree (ours, from the disagreement bound of `mmjax.sy
 such learning in its first version, whose loss we could not find), they may differ. FactorCL (arXiv 2306.05268), CoMM
 (2409.07402) and InfMasking (2509.25270) stand beside, and latents that were not trained at all.
 
-Takes about three minutes on two CPU cores; --preset full (ten seeds, images too) about an hour.
+Takes a few minutes on two CPU cores; --preset full (ten seeds, images too) some hours.
 """
 
 import sys

@@ -1,8 +1,10 @@
 """Experiments, disagreement: what pre-training minimises, on two views of the same pairs.
 
 Agreement alone: InfoNCE between modalities. What lets modalities differ: the fused pair predicted from each of them
-with and without the bonus for disagreement (ours), and FactorCL, CoMM and InfMasking as far as their papers and public
-code describe them, on the same networks. All are in nats, to be minimised.
+with and without the bonus for disagreement (ours), and FactorCL, CoMM and InfMasking, formulated by us after their
+papers and public code on the same networks, each with InfoNCE as `mmjax.estimators` has it: negatives are those of the
+other view, and the two sides have embeddings of their own. Agreement and FactorCL do not train the fusion. All are in
+nats, to be minimised.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,9 +83,9 @@ def fused_views(network: Network, view: View, other: View, key: Array) -> Array:
 def masked_views(network: Network, view: View, other: View, key: Array) -> Array:
     """InfMasking (Wen et al. 2025, arXiv 2509.25270): CoMM, and the pair tells itself with most latents masked.
 
-    Embeddings k_t of random masks are taken for Gaussian: the expected exponential of a positive q . k is that of
-    q . mean(k) + SPREAD Var_t(q . k_t) / 2, which bounds the mean of infinitely many masks' losses (Jensen). The
-    published weight of the spread grows over the training; here it is what that ends with.
+    Embeddings k_t of random masks are taken for Gaussian: the expected exponential of a positive q . k would be that of
+    q . mean(k) + Var_t(q . k_t) / 2. As published, the variance has the weight SPREAD, which the public code lets grow
+    over the training and which makes this no bound. Masked terms are two of eight here, two of five there.
     """
     terms = [-of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
     terms += [_masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)]
@@ -102,7 +104,7 @@ OBJECTIVES: Mapping[str, Objective] = {
 
 
 def _predictions(network: Network, view: View, other: View) -> list[Array]:
-    """Score the fused other view of all pairs by the latents of each modality, (2, n, n)."""
+    """Score the fused other view of all pairs by the latents of each modality, (n, n) each."""
     target = network.fuse(network.encode(*other))
     names = ("first", "second")
     return [network.critics[name](of, target) for name, of in zip(names, network.encode(*view), strict=True)]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.disagreement.config import Config
+from experiments.disagreement.trial import UNTRAINED
 from experiments.disagreement.worlds import LABELS, WORLDS
 from experiments.harness import Rows, Table
 from mmjax import sweep
@@ -35,7 +36,8 @@ def of_label(trials: pd.DataFrame, objective: str, label: str) -> np.ndarray:
 def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
     made = []
     for objective in config.objectives:
-        row = {"objective": objective, "rate": trials[trials["objective"] == objective]["learning_rate"].iloc[0]}
+        rate = trials[trials["objective"] == objective]["learning_rate"].iloc[0]
+        row: dict[str, object] = {"objective": objective, "rate": None if objective == UNTRAINED else rate}
         row |= {label: of_label(trials, objective, label).mean() for label in LABELS}
         if BASELINE in config.objectives:
             row |= {f"{label} over {BASELINE}": _over(trials, objective, label) for label in COMPARED}
@@ -46,7 +48,8 @@ def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
         f"{config.num_seeds} seeds; differences are paired by seed, with 95 % intervals (Student's). The learning rate "
         "is that of the least mean error of probes on validation pairs. Chance: "
         f"{chance}. FactorCL (arXiv 2306.05268), CoMM (2409.07402) and InfMasking (2509.25270) are our formulations on "
-        "these networks; prediction, disagreement and both are ours. No published number stands beside: theirs are of "
+        "these networks; prediction, disagreement and both are ours. Agreement and FactorCL do not train the fusion, "
+        "which is a random one there. No published number stands beside: theirs are of "
         "other networks and images."
     )
     return Table(f"Probes of {world}", pd.DataFrame(made), note)

@@ -33,7 +33,8 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
         of them to fit probes to, `num_steps`.
 
     Returns:
-      the trial, whose `valid` and `test` are accuracies of probes on views' latents, by label, and no data.
+      the trial, whose `valid` and `test` are accuracies of probes, by label, and no data; the
+      segment is that of the objective's own least validation loss.
     """
     world, network = WORLDS[static["world"]], Network(static["width"])
     sizes = (static["num_samples"], NUM_TEST, NUM_TEST)

@@ -19,7 +19,7 @@ NUM_VALUES = 4
 SHIFT = 2
 """Pixels by which a view of an image is rolled at most, each way."""
 PIXEL_NOISE, NOISE = 0.1, 0.3
-"""Standard deviations of what a view adds: to pixels in [0, 1], and to vectors of variance about 1."""
+"""Standard deviations of what a view adds: to pixels in [0, 1], and to vectors of variance about 0.4."""
 
 
 class Pairs(NamedTuple):

@@ -23,7 +23,7 @@ class Config:
     modalities: tuple[str, ...] = ()
     """Those of the file to take; none: all of them."""
     rows: Literal["all", "test"] = "all"
-    """Of a file: the labelled rows that ranges and verdicts are of; test, where features have seen the other labels."""
+    """Labelled rows that ranges and verdicts are of; test, where features have seen the labels of the others."""
     margin: float = 0.02
     """Of a file: gain in accuracy for which fusion is worth it."""
     num_resamples: int = 100
@@ -45,7 +45,7 @@ class Config:
     raw: tuple[str, ...] = ("generative synergy",)
     """Sources of `experiments.estimators` that are also taken as they are, not in cells; none with a file."""
     time_limit: float = 20.0
-    """Seconds for an end of a range, and for all subsamples of it; what is not exact by then is wider, and marked."""
+    """Seconds for an end of a range, and for all subsamples of it; what is not exact by then is wider, and named."""
     seed: int = 0
     """Seed of data, splits, draws and runs."""
     launch: LaunchOptions = dataclasses.field(default_factory=Launch)

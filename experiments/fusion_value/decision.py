@@ -6,7 +6,7 @@ is given only where all of it is on one side of the margin. Whatever speaks agai
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,45 +29,60 @@ LEAP, DEVIATIONS = 0.05, 3.0
 """By how much, and by how many standard errors, accuracy must fall from training to test samples to be named."""
 
 
-class Gain(NamedTuple):
+Kind = TypeVar("Kind")
+
+
+class Gain(NamedTuple, Generic[Kind]):
     """Accuracy of the better modality, and what fusing both adds to it at least and at most."""
 
-    unimodal: float
-    least: float
-    most: float
+    unimodal: Kind
+    least: Kind
+    most: Kind
+
+
+class Measured(NamedTuple):
+    """Intervals of a gain, (estimate, lower end, upper end) each."""
+
+    gain: Gain[tuple[float, float, float]]
+    exact: Gain[bool]
+    """Whether all subsamples' ends of the range were exact within the time limit."""
 
 
 def decision_row(config: Config, name: str, of: CellSet) -> Row:
     """Return the gain that fusion can have, with intervals, a verdict and its caveats."""
     rows = of.deciding(config)
     counts = of.counts(rows)
-    found = intervals(counts, num_resamples=config.num_resamples, seed=config.seed, time_limit=config.time_limit)
+    found = measured(counts, num_resamples=config.num_resamples, seed=config.seed, time_limit=config.time_limit)
+    late = [] if all(found.exact) else ["the range was not exact in time, so intervals are wider; raise --time-limit"]
     return {
         "kind": "decision",
         "set": name,
         "samples": int(counts.sum()),
-        **{field: list(ends) for field, ends in found.items()},
-        "verdict": verdict(found["least"], found["most"], config.margin),
-        "caveats": caveats(of, rows, counts),
+        **{field: list(ends) for field, ends in found.gain._asdict().items()},
+        "verdict": verdict(found.gain.least, found.gain.most, config.margin),
+        "caveats": late + caveats(of, rows, counts),
     }
 
 
-def intervals(
-    counts: NDArray[np.int64], *, num_resamples: int, seed: int, time_limit: float
-) -> dict[str, tuple[float, float, float]]:
-    """Return estimate, lower and upper end of each `Gain`.
+def measured(counts: NDArray[np.int64], *, num_resamples: int, seed: int, time_limit: float) -> Measured:
+    """Return intervals of the gain from subsamples of a quarter of the samples.
 
-    From subsamples of a quarter of the samples (Politis & Romano 1994), as the ends of the range have kinks, where the
-    bootstrap is not consistent: at a kink an estimate is biased by something of the order of its standard error, and a
-    subsample twice as much. The bias that subsamples show widens the interval on its side and narrows it on none. All
-    subsamples have the time limit of an end together; what is not exact by then is wider.
+    Ends of the range have kinks, where the bootstrap is not consistent (subsamples: Politis & Romano 1994): there an
+    estimate is biased by something of the order of its standard error, and a subsample twice as much. The limits are
+    Student's, from the scaled deviation of subsamples, wider by the bias that these show on its side and narrower on
+    none; approximate, like all of this. Subsamples share the time limit of an end. Where not all are exact in it, the
+    least that fusion adds may be nothing, and the most is allowed a bias of the width of its interval.
     """
     total = int(counts.sum())
     generator, flat = np.random.default_rng(seed), counts.ravel()
     drawn = generator.multivariate_hypergeometric(flat, max(total // FRACTION, 1), size=num_resamples)
-    estimate = np.array(_gain(counts, time_limit))
-    values = np.array([_gain(one.reshape(counts.shape), time_limit / num_resamples) for one in drawn])
-    return {field: _interval(one, of) for field, one, of in zip(Gain._fields, estimate.tolist(), values.T, strict=True)}
+    estimate, _ = _gain(counts, time_limit)
+    found = [_gain(one.reshape(counts.shape), time_limit / num_resamples) for one in drawn]
+    exact = Gain(*(all(of) for of in zip(*(exact for _, exact in found), strict=True)))
+    ends = Gain(*map(_interval, estimate, np.array([gain for gain, _ in found]).T, exact))
+    if not exact.least:
+        ends = ends._replace(least=(ends.least[0], 0.0, ends.least[2]))
+    return Measured(ends, exact)
 
 
 def verdict(least: Sequence[float], most: Sequence[float], margin: float) -> str:
@@ -90,17 +105,20 @@ def caveats(of: CellSet, rows: NDArray[np.bool_], counts: NDArray[np.int64]) -> 
     return [*_few(counts), *_rare(counts), *_independent(of.names, counts), *_leaked(of, rows)]
 
 
-def _gain(counts: NDArray[np.int64], time_limit: float) -> Gain:
+def _gain(counts: NDArray[np.int64], time_limit: float) -> tuple[Gain[float], Gain[bool]]:
+    """Return the gain of a sample, and whether its parts are exact."""
     p12, p1y, p2y = marginals(counts / counts.sum())
     ends = synergy.accuracy_range(p12, p1y, p2y, time_limit=time_limit)
     unimodal = max(float(of.max(axis=1).sum()) for of in (p1y, p2y))
-    return Gain(unimodal, max(ends.lower - unimodal, 0), max(ends.upper - unimodal, 0))
+    gain = Gain(unimodal, max(ends.lower - unimodal, 0.0), max(ends.upper - unimodal, 0.0))
+    return gain, Gain(True, ends.lower_exact, ends.upper_exact)
 
 
-def _interval(estimate: float, subsampled: NDArray[np.float64]) -> tuple[float, float, float]:
+def _interval(estimate: float, subsampled: NDArray[np.float64], exact: bool) -> tuple[float, float, float]:
     half = student.ppf((1 + LEVEL) / 2, len(subsampled) - 1) * float(subsampled.std(ddof=1)) / np.sqrt(FRACTION - 1)
     bias = float(subsampled.mean()) - estimate
-    return estimate, float(estimate - half - max(bias, 0)), float(estimate + half - min(bias, 0))
+    above = max(-bias, 0.0 if exact else half)
+    return estimate, float(estimate - half - max(bias, 0)), float(estimate + half + above)
 
 
 def _few(counts: NDArray[np.int64]) -> list[str]:

@@ -20,7 +20,7 @@ ROUNDING = 1e-3
 def tables(config: Config, rows: Rows) -> Sequence[Table]:
     """Return ranges beside what is reached, how many ranges hold, and what labelled pairs buy."""
     frame = beside(config, rows)
-    made = [_decisions(config, rows), _ranges(frame), _holding(frame), labelling(rows), _raw(rows)]
+    made = [_decisions(config, rows), _ranges(config, frame), _holding(frame), labelling(rows), _raw(rows)]
     return [table for table in made if len(table.frame)]
 
 
@@ -44,7 +44,7 @@ def holds(frame: pd.DataFrame, lower: str, upper: str) -> tuple[pd.Series, pd.Se
     return above, below
 
 
-def _ranges(frame: pd.DataFrame) -> Table:
+def _ranges(config: Config, frame: pd.DataFrame) -> Table:
     names = ["samples", "unimodal", "lower", "upper", "reached", "head", "published lower", "published upper"]
     shown = frame[names].copy()
     for title, ends in (("inside", ("lower", "upper")), ("inside published", ("published lower", "published upper"))):
@@ -52,8 +52,9 @@ def _ranges(frame: pd.DataFrame) -> Table:
         shown[title] = np.where(above & below, "yes", np.where(above, "upper end too low", "lower end too high"))
     note = (
         "Lower and upper: the exact range of the accuracy of the best classifier of both modalities' cells, from "
-        "p(x1, y), p(x2, y) and p(x1, x2) of all samples; no label of a pair enters. Unimodal: accuracy of the better "
-        "modality. Reached: test accuracy of the head and learning rate of least validation loss, trained on labelled "
+        f"p(x1, y), p(x2, y) and p(x1, x2) of {config.rows} samples; no label of a pair enters. Unimodal: accuracy of "
+        "the better modality. Reached: test accuracy of the head and learning rate of least validation loss, trained "
+        "on labelled "
         f"pairs. Inside: whether its 95 % interval meets the range, to .001{_inexact(frame)}. Published: 2^(I - H(Y)) "
         "and (I + 1) / log2 of the number of classes (arXiv 2306.04539), with the synergy bounds of the public code in "
         "I, three of which are no bounds."
@@ -78,7 +79,7 @@ def _decisions(config: Config, rows: Rows) -> Table:
         f"Whether fusion adds {config.margin} to the accuracy of the better modality. Labels of single modalities and "
         "pairs without labels enter, no label of a pair. Adds at least, at most: the exact range of the accuracy of "
         "the best classifier of both modalities' cells, less that of the better one. It is about cells: of the raw "
-        "modalities a network may see more. Intervals: from subsamples, not corrected for many pairs; "
+        "modalities a network may see more. Intervals: from subsamples, approximate, not corrected for many pairs; "
         f"rows: {config.rows}."
     )
     return Table("Will fusion pay?", pd.DataFrame(made), note)

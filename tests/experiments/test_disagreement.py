@@ -127,6 +127,51 @@ def test_masks_that_keep_all_leave_no_spread(monkeypatch):
     np.testing.assert_allclose(value(masked, variables), value(plain, variables), rtol=1e-5)
 
 
+def test_what_masks_differ_by_weighs_a_quarter_of_half_a_variance():
+    """By the embeddings of the masks that were drawn, in NumPy."""
+    key = jax.random.key(3)
+
+    def masked(network, view, other, _):
+        return objectives._masked_term(network, view, key)
+
+    def embedded(network, view, other, _):
+        latents = network.encode(*view)
+        whole = network.fuse(latents)
+        found = []
+        for of_mask in jax.random.split(key, objectives.NUM_MASKS):
+            keys = jax.random.split(of_mask)
+            kept = [jax.random.bernoulli(k, 0.5, x.shape) for k, x in zip(keys, latents, strict=True)]
+            found.append(network.critics["fused"].embed(whole, network.fuse(latents, tuple(kept))))
+        return found
+
+    variables = parameters(masked)
+    found = value(embedded, variables)
+    query, masks = np.asarray(found[0][0], float), np.array([of for _, of in found], float)
+    losses = []
+    for i in range(len(query)):
+        own = masks[:, i] @ query[i] / 0.1
+        others = np.exp(np.delete(masks, i, axis=1) @ query[i] / 0.1).sum()
+        losses.append(np.log(np.exp(own.mean() + 0.25 * own.var() / 2) + others) - own.mean())
+    np.testing.assert_allclose(value(masked, variables), np.mean(losses), rtol=1e-4)
+
+
+def test_the_terms_of_the_factorised_objective():
+    def terms(network, view, other, _):
+        (a1, a2), (b1, b2) = network.encode(*view), network.encode(*other)
+        given = jnp.concatenate([a1[:, :2], b1[:, :2]], axis=1), jnp.concatenate([a2[:, :2], b2[:, :2]], axis=1)
+        of_unique = jnp.concatenate([a1[:, 2:], b1[:, 2:]], axis=1), jnp.concatenate([a2[:, 2:], b2[:, 2:]], axis=1)
+        score = lambda name, x, y: network.critics[name](x, y)  # noqa: E731
+        return (
+            info_nce(score("shared", a1[:, :2], a2[:, :2])) - nce_club(score("shared given views", *given)),
+            info_nce(score("unique 1", a1[:, 2:], b1[:, 2:])) + info_nce(score("unique 2", a2[:, 2:], b2[:, 2:])),
+            info_nce(score("common given views", *of_unique)) - nce_club(score("common", a1[:, 2:], a2[:, 2:])),
+        )
+
+    variables = parameters(OBJECTIVES["FactorCL"])
+    shared, each, between = value(terms, variables)
+    np.testing.assert_allclose(value(OBJECTIVES["FactorCL"], variables), -(shared + each + 2 * between), rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_objectives_are_finite_and_have_finite_derivatives(name):
     variables = parameters(OBJECTIVES[name])

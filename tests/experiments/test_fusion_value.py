@@ -9,12 +9,13 @@ import pytest
 from experiments.fusion_value import raw
 from experiments.fusion_value.__main__ import EXPERIMENT, items
 from experiments.fusion_value.config import Config
-from experiments.fusion_value.decision import caveats, decision_row, intervals, verdict
+from experiments.fusion_value.decision import caveats, decision_row, measured, verdict
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, published_range, range_row
 from experiments.fusion_value.sets import CellSet, marginals, sets_of
 from experiments.fusion_value.tables import beside, holds, tables
 from experiments.fusion_value.trial import make_trial, stacked
+from mmjax import synergy
 from mmjax.data import GATES
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
@@ -205,9 +206,25 @@ def test_intervals_hold_what_the_population_has(num_draws):
     p = flipped("and")
     held = []
     for seed in range(num_draws):
-        found = intervals(drawn(p, 300, seed).counts(), num_resamples=20, seed=seed, time_limit=20)
-        held.append([low <= truth[field] <= high for field, (_, low, high) in found.items()])
+        found = measured(drawn(p, 300, seed).counts(), num_resamples=20, seed=seed, time_limit=20)
+        held.append([low <= truth[field] <= high for field, (_, low, high) in found.gain._asdict().items()])
     assert np.mean(held, axis=0).min() >= 0.8
+
+
+def test_what_is_not_exact_in_time_is_no_reason_to_fuse(monkeypatch):
+    """Then ends of subsamples say nothing: the lower ones are all those of the better modality."""
+    exact = synergy.accuracy_range
+
+    def slow(*marginals, time_limit):
+        found = exact(*marginals, time_limit=20)
+        unimodal = max(float(of.max(axis=1).sum()) for of in marginals[1:])
+        late = found._replace(lower=unimodal, upper=1.0, lower_exact=False, upper_exact=False)
+        return found if time_limit > 10 else late
+
+    monkeypatch.setattr(synergy, "accuracy_range", slow)
+    row = decision_row(dataclasses.replace(TINY, num_resamples=5, time_limit=20), "made", drawn(flipped("and"), 3000))
+    assert row["verdict"].startswith("these data cannot tell: fusion adds between 0.000")
+    assert row["caveats"][0].startswith("the range was not exact in time")
 
 
 def test_what_speaks_against_a_verdict_is_said():
