@@ -97,7 +97,7 @@ def verdict(least: Sequence[float], most: Sequence[float], margin: float) -> str
         return f"fuse: it adds at least {least[1]:.3f}"
     if most[2] < margin:
         return f"do not fuse: it adds at most {most[2]:.3f}"
-    return f"these data cannot tell: fusion adds between {max(least[1], 0):.3f} and {most[2]:.3f}; label some pairs"
+    return f"these data cannot tell: fusion adds between {least[1]:.3f} and {most[2]:.3f}; label some pairs"
 
 
 def caveats(of: CellSet, rows: NDArray[np.bool_], counts: NDArray[np.int64]) -> list[str]:
@@ -118,7 +118,7 @@ def _interval(estimate: float, subsampled: NDArray[np.float64], exact: bool) -> 
     half = student.ppf((1 + LEVEL) / 2, len(subsampled) - 1) * float(subsampled.std(ddof=1)) / np.sqrt(FRACTION - 1)
     bias = float(subsampled.mean()) - estimate
     above = max(-bias, 0.0 if exact else half)
-    return estimate, float(estimate - half - max(bias, 0)), float(estimate + half + above)
+    return estimate, max(float(estimate - half - max(bias, 0)), 0.0), float(estimate + half + above)
 
 
 def _few(counts: NDArray[np.int64]) -> list[str]:

@@ -179,8 +179,8 @@ def flipped(gate, share=0.1):
     ("least", "most", "begins"),
     [
         ((0.1, 0.05, 0.2), (0.3, 0.2, 0.4), "fuse: it adds at least 0.050"),
-        ((0.0, -0.01, 0.01), (0.01, 0.0, 0.015), "do not fuse: it adds at most 0.015"),
-        ((0.0, -0.01, 0.01), (0.3, 0.2, 0.4), "these data cannot tell: fusion adds between 0.000 and 0.400"),
+        ((0.0, 0.0, 0.01), (0.01, 0.0, 0.015), "do not fuse: it adds at most 0.015"),
+        ((0.0, 0.0, 0.01), (0.3, 0.2, 0.4), "these data cannot tell: fusion adds between 0.000 and 0.400"),
         ((0.03, 0.02, 0.04), (0.3, 0.2, 0.4), "these data cannot tell: fusion adds between 0.020"),
     ],
 )
