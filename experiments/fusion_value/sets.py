@@ -22,6 +22,7 @@ from mmjax.data import (
     digits_halves,
     flip_label,
     generative_data,
+    is_unpaired_npz,
     load_npz,
     splits_of,
 )
@@ -140,14 +141,20 @@ def _views(config: Config) -> dict[str, CellSet]:
 
 def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
     with input_errors(path):
-        data = load_npz(path, list(config.modalities) or None)
+        unpaired = is_unpaired_npz(path)
+        data = None if unpaired else load_npz(path, list(config.modalities) or None)
+    if data is None:
+        raise UserError(
+            f"{path}: its pairs have no labels; what they could add: python -m experiments.synergy_bounds --data {path}"
+        )
     absent = [name for name, mask in data.masks.items() if not np.all(mask)]
     if len(data.modalities) < 2 or absent:
         raise UserError(
             f"{path}: needs two modalities or more, in all samples; got {', '.join(data.modalities)}"
             + (f", some samples without {', '.join(absent)}" if absent else "")
         )
-    return _pairs(config, path.stem, data, list(itertools.combinations(data.modalities, 2)))
+    with input_errors(path):
+        return _pairs(config, path.stem, data, list(itertools.combinations(data.modalities, 2)))
 
 
 def _pairs(config: Config, name: str, data: MultimodalData, pairs: Sequence[tuple[str, str]]) -> dict[str, CellSet]:

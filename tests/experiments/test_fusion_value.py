@@ -16,7 +16,7 @@ from experiments.fusion_value.sets import CellSet, marginals, sets_of
 from experiments.fusion_value.tables import beside, holds, tables
 from experiments.fusion_value.trial import make_trial, stacked
 from mmjax import synergy
-from mmjax.data import GATES
+from mmjax.data import GATES, UnpairedData
 
 pytestmark = pytest.mark.usefixtures("quickly_compiled")
 TINY = Config(kinds=("gates",), num_samples=400, heads=("concatenation",), rates=(1e-2,), labelled=(50, 5000), raw=())
@@ -287,6 +287,12 @@ def test_wrong_options_are_one_line(arguments, message, refusal):
             {"a": np.zeros((6, 2)), "b": np.zeros((6, 2)), "mask_b": np.arange(6) > 0, "label": np.arange(6) % 2},
             "some samples without b",
         ),
+        (
+            {"a": np.zeros((6, 2)), "b": np.zeros((6, 2)), "label": np.arange(6) // 3, "split": [0, 0, 0, 1, 1, 2]},
+            "class 1 has no sample in train",
+        ),
+        ({"a": np.zeros((6, 2)), "b": np.zeros((6, 2)), "label": np.full(6, -1)}, "has no labelled sample"),
+        ({name: np.zeros(6, int) for name in UnpairedData._fields}, "its pairs have no labels; what they could add"),
     ],
 )
 def test_files_that_cannot_be_used_are_one_line(arrays, message, refusal, tmp_path):
