@@ -26,7 +26,7 @@ class Config:
     """Labelled rows that ranges and verdicts are of; test, where features have seen the labels of the others."""
     margin: float = 0.02
     """Of a file: gain in accuracy for which fusion is worth it."""
-    num_resamples: int = 100
+    num_subsamples: int = 100
     """Of a file: subsamples for the interval of the gain."""
     heads: tuple[str, ...] = ("late linear", "concatenation")
     """Fusion heads that are fed the cells."""
@@ -58,7 +58,7 @@ class Config:
             ("num_samples", 64),
             ("num_steps", 1),
             ("num_draws", 1),
-            ("num_resamples", 2),
+            ("num_subsamples", 2),
             ("seed", 0),
         ):
             if getattr(self, name) < least:

@@ -1,7 +1,7 @@
 """Experiments, fusion value: whether fusing two modalities of a file will pay, from labels of single modalities.
 
 The gain of fusion over the better modality lies between the ends of `mmjax.synergy.accuracy_range` less that modality's
-accuracy. Both ends are drawn again with the samples, so that what is said of the population is an interval; a verdict
+accuracy. Both ends are found of subsamples too, so that what is said of the population is an interval; a verdict
 is given only where all of it is on one side of the margin. Whatever speaks against believing it is said too.
 """
 
@@ -52,7 +52,7 @@ def decision_row(config: Config, name: str, of: CellSet) -> Row:
     """Return the gain that fusion can have, with intervals, a verdict and its caveats."""
     rows = of.deciding(config)
     counts = of.counts(rows)
-    found = measured(counts, num_resamples=config.num_resamples, seed=config.seed, time_limit=config.time_limit)
+    found = measured(counts, num_subsamples=config.num_subsamples, seed=config.seed, time_limit=config.time_limit)
     late = [] if all(found.exact) else ["the range was not exact in time, so intervals are wider; raise --time-limit"]
     return {
         "kind": "decision",
@@ -64,7 +64,7 @@ def decision_row(config: Config, name: str, of: CellSet) -> Row:
     }
 
 
-def measured(counts: NDArray[np.int64], *, num_resamples: int, seed: int, time_limit: float) -> Measured:
+def measured(counts: NDArray[np.int64], *, num_subsamples: int, seed: int, time_limit: float) -> Measured:
     """Return intervals of the gain from subsamples of a quarter of the samples.
 
     Ends of the range have kinks, where the bootstrap is not consistent (subsamples: Politis & Romano 1994): there an
@@ -75,9 +75,9 @@ def measured(counts: NDArray[np.int64], *, num_resamples: int, seed: int, time_l
     """
     total = int(counts.sum())
     generator, flat = np.random.default_rng(seed), counts.ravel()
-    drawn = generator.multivariate_hypergeometric(flat, max(total // FRACTION, 1), size=num_resamples)
+    drawn = generator.multivariate_hypergeometric(flat, max(total // FRACTION, 1), size=num_subsamples)
     estimate, _ = _gain(counts, time_limit)
-    found = [_gain(one.reshape(counts.shape), time_limit / num_resamples) for one in drawn]
+    found = [_gain(one.reshape(counts.shape), time_limit / num_subsamples) for one in drawn]
     exact = Gain(*(all(of) for of in zip(*(exact for _, exact in found), strict=True)))
     ends = Gain(*map(_interval, estimate, np.array([gain for gain, _ in found]).T, exact))
     if not exact.least:

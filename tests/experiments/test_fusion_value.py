@@ -194,7 +194,7 @@ def test_verdicts_on_gates():
     both[0, 0, 0] = both[1, 1, 1] = 0.5
     tables = {"fuse": flipped("and"), "do not fuse": 0.9 * both + 0.1 * both[:, :, ::-1], "these": flipped("xor")}
     for begins, table in tables.items():
-        row = decision_row(dataclasses.replace(TINY, num_resamples=10), "made", drawn(table, 3000))
+        row = decision_row(dataclasses.replace(TINY, num_subsamples=10), "made", drawn(table, 3000))
         assert row["verdict"].startswith(begins)
         assert row["caveats"] == [] or begins == "these"
 
@@ -206,7 +206,7 @@ def test_intervals_hold_what_the_population_has(num_draws):
     p = flipped("and")
     held = []
     for seed in range(num_draws):
-        found = measured(drawn(p, 300, seed).counts(), num_resamples=20, seed=seed, time_limit=20)
+        found = measured(drawn(p, 300, seed).counts(), num_subsamples=20, seed=seed, time_limit=20)
         held.append([low <= truth[field] <= high for field, (_, low, high) in found.gain._asdict().items()])
     assert np.mean(held, axis=0).min() >= 0.8
 
@@ -222,7 +222,7 @@ def test_what_is_not_exact_in_time_is_no_reason_to_fuse(monkeypatch):
         return found if time_limit > 10 else late
 
     monkeypatch.setattr(synergy, "accuracy_range", slow)
-    row = decision_row(dataclasses.replace(TINY, num_resamples=5, time_limit=20), "made", drawn(flipped("and"), 3000))
+    row = decision_row(dataclasses.replace(TINY, num_subsamples=5, time_limit=20), "made", drawn(flipped("and"), 3000))
     assert row["verdict"].startswith("these data cannot tell: fusion adds between 0.000")
     assert row["caveats"][0].startswith("the range was not exact in time")
 
@@ -272,7 +272,7 @@ def test_the_table_of_verdicts_reads_as_a_sentence():
         (["--rates", "-1"], "rates must be positive"),
         (["--labelled", "0"], "labelled pairs at least 1"),
         (["--margin", "1"], "margin must be in [0, 1); got 1.0"),
-        (["--num-resamples", "1"], "num_resamples must be at least 2; got 1"),
+        (["--num-subsamples", "1"], "num_subsamples must be at least 2; got 1"),
     ],
 )
 def test_wrong_options_are_one_line(arguments, message, refusal):
