@@ -139,10 +139,15 @@ def _views(config: Config) -> dict[str, CellSet]:
     )
 
 
-def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
+def read_pairs(path: Path, modalities: Sequence[str]) -> MultimodalData:
+    """Read a file of two modalities or more, all of them in all samples; without names it is all that it has.
+
+    Raises:
+      UserError: if it has one modality only, samples that lack one, or no labels of pairs.
+    """
     with input_errors(path):
         unpaired = is_unpaired_npz(path)
-        data = None if unpaired else load_npz(path, list(config.modalities) or None)
+        data = None if unpaired else load_npz(path, list(modalities) or None)
     if data is None:
         raise UserError(
             f"{path}: its pairs have no labels; what they could add: python -m experiments.synergy_bounds --data {path}"
@@ -153,24 +158,43 @@ def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
             f"{path}: needs two modalities or more, in all samples; got {', '.join(data.modalities)}"
             + (f", some samples without {', '.join(absent)}" if absent else "")
         )
+    return data
+
+
+class LabelledSamples(NamedTuple):
+    """All labelled samples of a data set, those to train on first."""
+
+    modalities: Mapping[str, NDArray[Any]]
+    label: Ids
+    part: NDArray[np.int8]
+    """(n,) 0 to train on, 1 to validate, 2 to test."""
+
+
+def labelled_samples(data: MultimodalData, seed: int) -> LabelledSamples:
+    """Deal the samples to parts, where the data set has none, and leave out those without label."""
+    splits = splits_of(data, key=jax.random.key(seed), fractions=FRACTIONS)
+    labelled = [np.asarray(part.weight) > 0 for part in splits]
+
+    def joined(arrays: Sequence[ArrayLike]) -> NDArray[Any]:
+        return np.concatenate([np.asarray(x)[rows] for x, rows in zip(arrays, labelled, strict=True)])
+
+    return LabelledSamples(
+        {name: joined([part.modalities[name] for part in splits]) for name in data.modalities},
+        joined([part.label for part in splits]).astype(np.int64),
+        np.repeat(np.arange(3, dtype=np.int8), [rows.sum() for rows in labelled]),
+    )
+
+
+def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
+    data = read_pairs(path, config.modalities)
     with input_errors(path):
         return _pairs(config, path.stem, data, list(itertools.combinations(data.modalities, 2)))
 
 
 def _pairs(config: Config, name: str, data: MultimodalData, pairs: Sequence[tuple[str, str]]) -> dict[str, CellSet]:
     """Cut the modalities of a data set, by its training samples; unlabelled samples are left out."""
-    splits = splits_of(data, key=jax.random.key(config.seed), fractions=FRACTIONS)
-    labelled = [np.asarray(part.weight) > 0 for part in splits]
-    part = np.repeat(np.arange(3, dtype=np.int8), [rows.sum() for rows in labelled])
-
-    def joined(arrays: Sequence[ArrayLike]) -> NDArray[Any]:
-        return np.concatenate([np.asarray(x)[rows] for x, rows in zip(arrays, labelled, strict=True)])
-
-    label = joined([part.label for part in splits]).astype(np.int64)
-    views = {
-        view: joined([part.modalities[view] for part in splits]) for view in dict.fromkeys(itertools.chain(*pairs))
-    }
-    ids = {view: _cells(config, x, part) for view, x in views.items()}
+    views, label, part = labelled_samples(data, config.seed)
+    ids = {view: _cells(config, views[view], part) for view in dict.fromkeys(itertools.chain(*pairs))}
     return {
         f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part, (first, second))
         for first, second in pairs

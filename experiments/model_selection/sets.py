@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.fusion_value.sets import FRACTIONS, CellSet
-from experiments.harness import Rows, UserError, input_errors
+from experiments.fusion_value.sets import CellSet, labelled_samples, read_pairs
+from experiments.harness import Rows, input_errors
 from experiments.model_selection.config import Config
 from experiments.model_selection.decomposition import PARTS, decomposed
 from experiments.synergy_bounds.samples import cells
-from mmjax.data import GENERATIVE_RATIOS, generative_data, load_npz, splits_of
+from mmjax.data import GENERATIVE_RATIOS, generative_data
 
 GENERATED = "generated"
 """The group of the data sets that are not of a file: one program trains them all."""
@@ -94,24 +94,9 @@ def _generated(config: Config, place: int, ratios: tuple[float, float, float]) -
 
 
 def _of_file(config: Config, path: Path) -> dict[str, SampleSet]:
+    data = read_pairs(path, config.modalities)
     with input_errors(path):
-        data = load_npz(path, list(config.modalities) or None)
-    absent = [name for name, mask in data.masks.items() if not np.all(mask)]
-    if len(data.modalities) < 2 or absent:
-        raise UserError(
-            f"{path}: needs two modalities or more, in all samples; got {', '.join(data.modalities)}"
-            + (f", some samples without {', '.join(absent)}" if absent else "")
-        )
-    with input_errors(path):
-        splits = splits_of(data, key=jax.random.key(config.seed), fractions=FRACTIONS)
-    labelled = [np.asarray(part.weight) > 0 for part in splits]
-    part = np.repeat(np.arange(3, dtype=np.int8), [rows.sum() for rows in labelled])
-
-    def joined(arrays: list[Any]) -> NDArray[Any]:
-        return np.concatenate([np.asarray(x)[rows] for x, rows in zip(arrays, labelled, strict=True)])
-
-    label = joined([of.label for of in splits]).astype(np.int64)
-    views = {name: joined([of.modalities[name] for of in splits]) for name in data.modalities}
+        views, label, part = labelled_samples(data, config.seed)
     return {
         f"{path.stem}, {first} and {second}": _sample_set(config, views[first], views[second], label, part)
         for first, second in itertools.combinations(views, 2)
