@@ -22,7 +22,7 @@ from mmjax import sweep
 
 PRESETS = {
     "quick": Config(objectives=("untrained", "agreement", "prediction", "disagreement", "CoMM")),
-    "full": Config(worlds=("vectors", "images"), rates=(1e-3, 3e-3), num_steps=1000, num_seeds=10),
+    "full": Config(worlds=("vectors", "images"), rates=(3e-4, 1e-3, 3e-3, 1e-2), num_steps=1000, num_seeds=10),
 }
 
 

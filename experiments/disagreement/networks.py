@@ -71,13 +71,13 @@ class Network(nn.Module):
 
     def fuse(self, latents: Latents, present: Latents | None = None) -> Array:
         """Return fused latents (n, 2 width); a trained vector stands for what is not present, of 0 and 1."""
+        first, second = map(nn.relu, latents)
         if present is not None:
             first, second = (
                 jnp.where(there > 0, of, absent[None])
-                for of, there, absent in zip(latents, present, self.absent, strict=True)
+                for of, there, absent in zip((first, second), present, self.absent, strict=True)
             )
-            latents = first, second
-        return nn.relu(self.fusion(nn.relu(jnp.concatenate(latents, axis=1))))
+        return nn.relu(self.fusion(jnp.concatenate([first, second], axis=1)))
 
 
 CRITICS = (

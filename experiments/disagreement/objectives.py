@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from experiments.disagreement.networks import TEMPERATURE, Network
+from experiments.disagreement.networks import TEMPERATURE, Latents, Network
 from mmjax.estimators import disagreement, info_nce, nce_club
 
 View = tuple[Array, Array]
@@ -76,8 +76,7 @@ def factorised(network: Network, view: View, other: View, key: Array) -> Array:
 def fused_views(network: Network, view: View, other: View, key: Array) -> Array:
     """CoMM (Dufumier, Castillo-Navarro et al. 2025, arXiv 2409.07402): the pair and each modality tell the pair."""
     del key
-    terms = [of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
-    return -jnp.mean(jnp.stack(terms))
+    return -jnp.mean(_fused_terms(network, view, other))
 
 
 def masked_views(network: Network, view: View, other: View, key: Array) -> Array:
@@ -85,11 +84,10 @@ def masked_views(network: Network, view: View, other: View, key: Array) -> Array
 
     Embeddings k_t of random masks are taken for Gaussian: the expected exponential of a positive q . k would be that of
     q . mean(k) + Var_t(q . k_t) / 2. As published, the variance has the weight SPREAD, which the public code lets grow
-    over the training and which makes this no bound. Masked terms are two of eight here, two of five there.
+    over the training and which makes this no bound.
     """
-    terms = [-of for pair in ((view, other), (other, view)) for of in _fused_terms(network, *pair)]
-    terms += [_masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)]
-    return jnp.mean(jnp.stack(terms))
+    masked = [_masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)]
+    return jnp.mean(jnp.stack([*-_fused_terms(network, view, other), *masked]))
 
 
 OBJECTIVES: Mapping[str, Objective] = {
@@ -132,13 +130,18 @@ def _upper(network: Network, name: str, x: Array, y: Array) -> Array:
     return held - (trained - jax.lax.stop_gradient(trained))
 
 
-def _fused_terms(network: Network, view: View, other: View) -> list[Array]:
-    """Return what the fused pair and each modality alone, the other masked, tell of the fused other view."""
-    latents, target = network.encode(*view), network.fuse(network.encode(*other))
-    here, absent = map(jnp.ones_like, latents), map(jnp.zeros_like, latents)
-    (here1, here2), (absent1, absent2) = here, absent
-    alone = [network.fuse(latents, present) for present in ((here1, absent2), (absent1, here2))]
-    return [_both_ways(network.critics["fused"](of, target)) for of in (network.fuse(latents), *alone)]
+def _fused_terms(network: Network, view: View, other: View) -> Array:
+    """Return what the fused pair and each modality alone, the other masked, tell of the other view, fused (3,)."""
+    mine, its = network.encode(*view), network.encode(*other)
+    here, absent = jnp.ones_like(mine[0]), jnp.zeros_like(mine[0])
+
+    def told(present: Latents) -> Array:
+        scores = [
+            network.critics["fused"](network.fuse(a, present), network.fuse(b)) for a, b in ((mine, its), (its, mine))
+        ]
+        return (_both_ways(scores[0]) + _both_ways(scores[1])) / 2
+
+    return jnp.stack([told(present) for present in ((here, here), (here, absent), (absent, here))])
 
 
 def _masked_term(network: Network, view: View, key: Array) -> Array:

@@ -109,6 +109,52 @@ def test_what_is_absent_does_not_enter_the_fusion():
     np.testing.assert_array_equal(*of)
 
 
+def test_what_stands_for_an_absent_latent_may_be_negative():
+    (x1, x2), _ = views()
+
+    def nothing(network, x1, x2):
+        latents = network.encode(x1, x2)
+        of = tuple(jnp.zeros_like(latent) for latent in latents)
+        stands_in = jnp.broadcast_to(network.absent.reshape(1, -1), (len(x1), 8))
+        return network.fuse(latents, of), jax.nn.relu(network.fusion(stands_in))
+
+    fused, expected = NETWORK.apply(NETWORK.init(jax.random.key(0), x1, x2, method=nothing), x1, x2, method=nothing)
+    np.testing.assert_allclose(fused, expected, rtol=1e-6)
+
+
+def test_fused_views_are_recognised_whole_and_by_each_modality_alone():
+    """CoMM's three terms, each both ways and from both views."""
+
+    def terms(network, view, other, _):
+        a, b = network.encode(*view), network.encode(*other)
+        ones, zeros = jnp.ones_like(a[0]), jnp.zeros_like(a[0])
+        score = lambda x, y: network.critics["fused"](x, y)  # noqa: E731
+        return jnp.stack(
+            [
+                info_nce(way)
+                for present in ((ones, ones), (ones, zeros), (zeros, ones))
+                for x, y in ((a, b), (b, a))
+                for of in [score(network.fuse(x, present), network.fuse(y))]
+                for way in (of, of.T)
+            ]
+        )
+
+    variables = parameters(OBJECTIVES["CoMM"])
+    np.testing.assert_allclose(value(OBJECTIVES["CoMM"], variables), -value(terms, variables).mean(), rtol=1e-5)
+
+
+def test_masked_terms_are_two_of_five():
+    variables = parameters(OBJECTIVES["InfMasking"])
+
+    def masked(network, view, other, key):
+        return sum(
+            objectives._masked_term(network, of, k) for of, k in zip((view, other), jax.random.split(key), strict=True)
+        )
+
+    expected = (3 * value(OBJECTIVES["CoMM"], variables) + value(masked, variables)) / 5
+    np.testing.assert_allclose(value(OBJECTIVES["InfMasking"], variables), expected, rtol=1e-5)
+
+
 def test_masks_that_keep_all_leave_no_spread(monkeypatch):
     """Then the loss is the cross-entropy of the pair among all masked copies of the others and itself."""
     monkeypatch.setattr(objectives, "KEPT", 1.0)
