@@ -19,7 +19,7 @@ NUM_VALUES = 4
 SHIFT = 2
 """Pixels by which a view of an image is rolled at most, each way."""
 PIXEL_NOISE, NOISE = 0.1, 0.3
-"""Standard deviations of what a view adds: to pixels in [0, 1], and to vectors of variance about 0.4."""
+"""Standard deviations of what a view adds: to all colours of a pixel, in [0, 1], and to vectors (variance about 0.4)."""
 
 
 class Pairs(NamedTuple):
@@ -64,11 +64,13 @@ def _images(key: Array, num_samples: int) -> Pairs:
 
 
 def _moved(key: Array, x: Array) -> Array:
-    """Roll images by whole pixels, each its own way, and add noise."""
+    """Roll images by whole pixels, each its own way, and add noise to each pixel's brightness."""
     roll_key, noise_key = jax.random.split(key)
-    shifts = jax.random.randint(roll_key, (x.shape[0], 2), -SHIFT, SHIFT + 1)
-    rolled = jax.vmap(lambda image, shift: jnp.roll(image, shift, (0, 1)))(x, shifts)
-    return rolled + PIXEL_NOISE * jax.random.normal(noise_key, x.shape)
+    shifts = jax.random.randint(roll_key, (2, x.shape[0], 1), -SHIFT, SHIFT + 1)
+    rows, columns = ((jnp.arange(size)[None] - shift) % size for size, shift in zip(x.shape[1:3], shifts, strict=True))
+    rolled = jnp.take_along_axis(x, rows[:, :, None, None], axis=1)  # twice as fast as a mapped jnp.roll
+    rolled = jnp.take_along_axis(rolled, columns[:, None, :, None], axis=2)
+    return rolled + PIXEL_NOISE * jax.random.normal(noise_key, (*x.shape[:3], 1))
 
 
 def _pairs(x1: Array, x2: Array, *labels: Array) -> Pairs:
