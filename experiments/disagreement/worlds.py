@@ -19,7 +19,7 @@ NUM_VALUES = 4
 SHIFT = 2
 """Pixels by which a view of an image is rolled at most, each way."""
 PIXEL_NOISE, NOISE = 0.1, 0.3
-"""Standard deviations of what a view adds: to all colours of a pixel, in [0, 1], and to vectors (variance about 0.4)."""
+"""Standard deviations of what a view adds: to all colours of a pixel, in [0, 1]; to vectors, of variance about 0.4."""
 
 
 class Pairs(NamedTuple):
