@@ -64,6 +64,13 @@ def quickly_compiled() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="module")
+def optax_promotes() -> Iterator[None]:
+    """Optax multiplies numbers of different dtypes, which is forbidden here otherwise; to the end of the module."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference material: oracles, data, specs."""

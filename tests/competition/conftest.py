@@ -1,7 +1,5 @@
 """Small models of any number of modalities, batches for each kind of label, and the step of a user's own loop."""
 
-from collections.abc import Iterator
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -15,7 +13,7 @@ WIDTH, NUM_CLASSES = 4, 3
 
 
 @pytest.fixture(scope="module", autouse=True)
-def programs(quickly_compiled: None) -> None:
+def settings(quickly_compiled: None, optax_promotes: None) -> None:
     """Models are tiny here: to compile their programs takes longer than to run them."""
 
 
@@ -23,13 +21,6 @@ def programs(quickly_compiled: None) -> None:
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether to compare with what a strategy does outside of jit too, and with a batch of one sample."""
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def promotion() -> Iterator[None]:
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def names_of(num_modalities):

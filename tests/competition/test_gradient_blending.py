@@ -25,9 +25,8 @@ NUM_SEGMENTS = 9
 
 @pytest.fixture(scope="module")
 def made():
-    with jax.numpy_dtype_promotion("standard"):
-        train = tiny_run(STRATEGY, MODEL, NUM_SEGMENTS)
-        return states_of(train, {"learning_rate": jnp.float32(0.01)}, splits(), NUM_SEGMENTS)
+    train = tiny_run(STRATEGY, MODEL, NUM_SEGMENTS)
+    return states_of(train, {"learning_rate": jnp.float32(0.01)}, splits(), NUM_SEGMENTS)
 
 
 def test_ratios():

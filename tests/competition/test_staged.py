@@ -35,8 +35,7 @@ TRAIN = tiny_run(frozen(num_segments=2), MODEL, 4)
 
 @pytest.fixture(scope="module")
 def frozen_run():
-    with jax.numpy_dtype_promotion("standard"):
-        return states_of(TRAIN, RATE, splits(), 4)
+    return states_of(TRAIN, RATE, splits(), 4)
 
 
 def test_each_stage_moves_its_own_parts_bit_by_bit(frozen_run):

@@ -27,13 +27,6 @@ PENALTIES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def drawn():
     return linear_views(jax.random.key(0), num_samples=400, dims=(6, 5), num_common=2, num_individual=2)

@@ -24,15 +24,7 @@ from tests.experiments import command
 SMALL = ["--num-seeds", "2", "--num-segments", "3", "--steps-per-segment", "4", "--width", "4", "--num-samples", "64"]
 SMALL += ["--rates", "0.01", "--decays", "0.0", "--batch-size", "16", "--num-permutations", "2", "--devices", "1"]
 
-
-@pytest.fixture(autouse=True)
-def settings():
-    """Optax multiplies numbers of different dtypes; programs that run once are not worth optimising."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 
 run = functools.partial(command.run, EXPERIMENT)
 

@@ -21,13 +21,6 @@ pytestmark = pytest.mark.usefixtures("quickly_compiled")
 NETWORK = Network(4)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def views():
     first, second = (jnp.asarray(x, jnp.float32) for x in np.random.default_rng(0).normal(size=(2, 2, 6, 3)))
     return tuple(first), tuple(second)

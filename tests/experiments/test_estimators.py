@@ -33,13 +33,6 @@ TINY = Config(
 )
 
 
-@pytest.fixture(autouse=True)
-def promotion():
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def binary_entropy(p):
     """In nats."""
     return -p * np.log(p) - (1 - p) * np.log(1 - p)

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.usefixtures("quickly_compiled")
 TINY = Config(kinds=("gates",), num_samples=400, heads=("concatenation",), rates=(1e-2,), labelled=(50, 5000), raw=())
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def all_once(table):
     """A data set that has each cell of a table of equal entries once."""
     x1, x2, label = np.nonzero(table)

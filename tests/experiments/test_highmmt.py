@@ -22,13 +22,6 @@ TINY = Config(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def plan_row(plan, seed, accuracy, part="sharing"):
     return {"part": part, "seed": seed, "plan": plan, "groups": [1, 2], "parameters": 3, "accuracy": accuracy}
 

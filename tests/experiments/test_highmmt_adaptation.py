@@ -24,13 +24,6 @@ TINY = Config(num_samples=20, num_steps=24, width=8, num_latents=2, batch_size=8
 TASKS = ("of x2", "of x5", "of x1 and x4", "of x2 and x5")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def setting():
     """Return a setting of four tasks of few samples."""

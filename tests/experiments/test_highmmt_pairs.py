@@ -27,13 +27,6 @@ TINY = Config(
 NAMES = ("a", "b", "c", "d", "e", "f")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture
 def data_file(tmp_path):
     generator = np.random.default_rng(0)

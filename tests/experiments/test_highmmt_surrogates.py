@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -12,17 +11,9 @@ TINY = Config(parts=("surrogates",), num_samples=40, num_steps=10, num_transfer_
 NAMES = ["measured, 0 steps", "measured, 1 steps", "linear CKA", "LogME", "gradients"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def rows(quickly_compiled):
-    with jax.numpy_dtype_promotion("standard"):
-        return stand_in(TINY, 0)
+    return stand_in(TINY, 0)
 
 
 def test_the_part_is_an_item_and_not_of_the_quick_preset():

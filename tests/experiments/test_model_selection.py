@@ -53,13 +53,6 @@ SCORES = Scores(VALID, 1 - VALID, TEST)
 PIDS = np.array([[0.0, 0.4, 0.0, 0.0], [0.0, 0.0, 0.4, 0.0], [0.0, 0.2, 0.1, 0.0]])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 def found_of(pids, scores, predicted, num_known):
     """Results of one seed."""
     return Results(

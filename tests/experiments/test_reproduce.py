@@ -7,7 +7,6 @@ import json
 import re
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -284,13 +283,6 @@ MADE = {
 }
 """Tables as the experiments make them, of few lines and invented numbers."""
 ROWS = {"synergy_bounds": [DRAWN, DIGITS]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Experiments are imported, and their configurations read, under the dtype promotion that they run with."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module")

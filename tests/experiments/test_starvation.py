@@ -31,13 +31,6 @@ TINY = Config(
 KEYS = jax.random.split(jax.random.key(0), 3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def optax_promotes():
-    """Optax divides floats by counts, which the suite's strict promotion of dtypes forbids."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     out = tmp_path_factory.mktemp("starvation") / "out"

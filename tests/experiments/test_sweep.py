@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,13 +11,6 @@ from tests.experiments import command
 
 SMALL = ["--num-rates", "2", "--num-seeds", "2", "--num-segments", "2", "--steps-per-segment", "20", "--width", "4"]
 SMALL += ["--lowest-rate", "1e-4", "--highest-rate", "1e-2", "--devices", "1"]
-
-
-@pytest.fixture(autouse=True)
-def promotion():
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 run = functools.partial(command.run, EXPERIMENT)

@@ -13,12 +13,7 @@ from mmjax.training import TrainConfig, critic_objective, make_fit, pairs, selec
 TASK = multinormal_task(np.array([[1, 0.9], [0.9, 1]]), 1, name="normal")
 CONFIG = TrainConfig(num_segments=2, steps_per_segment=10, batch_size=16, drop_last=True)
 
-
-@pytest.fixture(autouse=True)
-def promotion():
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("optax_promotes")
 
 
 def test_a_sweep_over_temperatures_and_seeds_is_traced_once():

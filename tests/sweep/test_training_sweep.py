@@ -1,7 +1,5 @@
 """A sweep of training runs is one program and equals its runs one by one."""
 
-from collections.abc import Iterator
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,16 +12,9 @@ from mmjax.sweep import Execution, map_trials
 from mmjax.training import TrainConfig, make_train
 from tests.training.conftest import few_metrics
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "optax_promotes")
 
 NUM_TRIALS = 128
-
-
-@pytest.fixture(autouse=True)
-def promotion() -> Iterator[None]:
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A model of two linear modalities as plain functions, and data that it can learn."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -13,15 +12,8 @@ from mmjax.data import Splits, batch_of
 
 
 @pytest.fixture(scope="module", autouse=True)
-def programs(quickly_compiled: None) -> None:
+def settings(quickly_compiled: None, optax_promotes: None) -> None:
     """Runs are short here: to compile their programs takes longer than to run them."""
-
-
-@pytest.fixture(autouse=True)
-def promotion() -> Iterator[None]:
-    """Optax multiplies numbers of different dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 class LinearModel(NamedTuple):

@@ -95,8 +95,7 @@ def of_plans():
         CONFIG, lambda hparams: objective_of(PlanIndices(hparams["unimodal"], hparams["crossmodal"]), start)
     )
     plans = SharingPlan.stack([PLAN, BY_MODALITY, SHARED])
-    with jax.numpy_dtype_promotion("standard"):
-        steps = jax.jit(jax.vmap(lambda plan: made(train, RATE | plan._asdict())))(plans)
+    steps = jax.jit(jax.vmap(lambda plan: made(train, RATE | plan._asdict())))(plans)
     return [jax.tree.map(lambda x, place=place: np.asarray(x[place]), steps) for place in range(3)]
 
 
