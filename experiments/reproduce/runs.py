@@ -19,6 +19,8 @@ from experiments.harness import Experiment, Rows, UserError, default_out
 RUN = "run.json"
 DAMAGED = (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, UserError)
 """What reading a file that something else has written may raise."""
+MOST_NAMED = 5
+"""How many missing choices are named, and not only counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Source:
         found += [f"data={there['data']}"] if there.get("data") else []
         for field, names in self.among.items():
             missing = [name for name in names if name not in (there.get(field) or ())]
-            found += [f"{field} without {', '.join(missing)}"] if missing else []
+            named = ", ".join(missing) if len(missing) <= MOST_NAMED else f"{len(missing)} of those needed"
+            found += [f"{field} without {named}"] if missing else []
         return found + min((self._unlike(there, preset) for preset in self.presets), key=len)
 
     def _unlike(self, there: Mapping[str, Any], preset: str) -> list[str]:

@@ -464,6 +464,13 @@ def test_a_run_of_another_configuration_is_not_shown_as_ours(changed, said, tmp_
     assert cell(entry, tmp_path)["is number"]
 
 
+def test_many_missing_choices_are_counted(tmp_path):
+    entry = entry_of("estimators", "2306.11078, figure of estimates")
+    make_run(tmp_path / "estimators", entry.by.source, changed={"tasks": ["1v1-normal-0.75"]})
+    ours = cell(entry, tmp_path)["ours"]
+    assert ours == f"estimators is another run: tasks without {len(entry.by.source.among['tasks']) - 1} of those needed"
+
+
 def test_more_than_is_needed_will_do(tmp_path):
     """Another seed, more seeds, another preset where that is said, and another device."""
     entry = entry_of("2411.07335", "Table 1, its question")

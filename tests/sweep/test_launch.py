@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ def whole(tmp_path_factory):
 def workers(tmp_path, monkeypatch):
     """What workers inherit: where tasks are, one device each, and a file that says that one of them has died."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=1"))
     monkeypatch.setenv("MMJAX_TEST_MARKER", str(tmp_path / "died"))
     return tmp_path
 
