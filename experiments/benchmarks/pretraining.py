@@ -18,11 +18,11 @@ import optax
 from experiments.benchmarks.timing import Comparison, compare, skip_missing
 from experiments.disagreement.networks import TEMPERATURE, Network
 from experiments.disagreement.objectives import OBJECTIVES
-from experiments.disagreement.trial import BATCH, pre_training
+from experiments.disagreement.trial import pre_training
 from experiments.disagreement.worlds import NOISE, WORLDS, Pairs
 from mmjax.data import Batch, batch_of
 
-WIDTH, RATE = 32, 1e-3
+BATCH, WIDTH, RATE = 128, 32, 1e-3
 MEASURED = "disagreement"
 
 

@@ -28,7 +28,8 @@ PRESETS = {
 
 def items(config: Config) -> Mapping[str, Item]:
     """Return the sweep of each world."""
-    sizes = {name: [getattr(config, name)] for name in ("num_samples", "num_labelled", "num_steps", "width")}
+    names = ("num_samples", "num_labelled", "num_steps", "batch_size", "width")
+    sizes = {name: [getattr(config, name)] for name in names}
 
     def space(world: str) -> sweep.Space:
         return sweep.Space(

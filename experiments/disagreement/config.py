@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from experiments.disagreement.objectives import OBJECTIVES
-from experiments.disagreement.trial import BATCH, UNTRAINED
+from experiments.disagreement.trial import UNTRAINED
 from experiments.disagreement.worlds import WORLDS
 from experiments.harness import Launch, LaunchOptions
 
@@ -27,6 +27,8 @@ class Config:
     """Of them, with labels, to fit probes to."""
     num_steps: int = 500
     """Of pre-training."""
+    batch_size: int = 128
+    """Pairs of a step, among which each is recognised."""
     width: int = 32
     """Of the latents of a modality."""
     num_seeds: int = 2
@@ -38,12 +40,13 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        least = {"num_samples": BATCH, "num_labelled": 2, "num_steps": 1, "width": 4, "num_seeds": 1, "seed": 0}
+        least = {"batch_size": 2, "num_labelled": 2, "num_steps": 1, "width": 4, "num_seeds": 1, "seed": 0}
         for name, number in least.items():
             if getattr(self, name) < number:
                 raise ValueError(f"{name} must be at least {number}; got {getattr(self, name)}")
-        if self.num_labelled > self.num_samples:
-            raise ValueError(f"num_labelled must be at most num_samples; got {self.num_labelled}, {self.num_samples}")
+        for name in ("batch_size", "num_labelled"):
+            if getattr(self, name) > self.num_samples:
+                raise ValueError(f"{name} must be at most num_samples; got {getattr(self, name)}, {self.num_samples}")
         if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
             raise ValueError(f"rates must be positive; got {self.rates}")
         for kind, named, known in (("worlds", self.worlds, WORLDS), ("objectives", self.objectives, NAMES)):

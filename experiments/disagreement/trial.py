@@ -19,7 +19,6 @@ from mmjax.training import NewStatistics, TrainConfig, best_of, make_fit
 from mmjax.training import Objective as Minimised
 
 NUM_SEGMENTS = 5
-BATCH = 128
 NUM_TEST = 2000
 """Pairs to test probes on; as many to choose the segment and the learning rate by."""
 UNTRAINED = "untrained"
@@ -33,7 +32,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
 
     Args:
       static: `world`, `objective` ("untrained" makes no step), `width`, `num_samples` to pre-train on, `num_labelled`
-        of them to fit probes to, `num_steps`.
+        of them to fit probes to, `num_steps`, `batch_size`.
 
     Returns:
       the trial, whose `valid` and `test` are accuracies of probes, by label, and no data. The segment is that of the
@@ -46,7 +45,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     settings = TrainConfig(
         num_segments=NUM_SEGMENTS,
         steps_per_segment=-(-static["num_steps"] // NUM_SEGMENTS),
-        batch_size=BATCH,
+        batch_size=static["batch_size"],
         drop_last=True,
     )
 

@@ -252,7 +252,8 @@ def test_rates_are_chosen_by_validation_and_differences_paired():
 
 
 def test_a_trial_reads_labels_off_trained_latents():
-    static = {"world": "vectors", "width": 8, "num_samples": 256, "num_labelled": 256, "num_steps": 50}
+    static = {"world": "vectors", "width": 8, "num_samples": 256, "num_labelled": 256}
+    static |= {"num_steps": 50, "batch_size": 128}
     found = {}
     for name in ("untrained", "agreement"):
         trial, data = make_trial(static | {"objective": name})
@@ -281,7 +282,7 @@ def test_the_command_writes_its_table_and_reads_a_finished_run(tmp_path, capsys)
         (["--objectives", "infonce"], ["infonce", *NAMES]),
         (["--worlds", "audio"], ["audio", "vectors", "images"]),
         (["--num-labelled", "9000"], ["9000", "4096"]),
-        (["--num-samples", "100"], ["100", "128"]),
+        (["--num-samples", "100"], ["batch_size", "100", "128"]),
         (["--rates", "0"], ["rates", "positive"]),
     ],
 )
