@@ -100,7 +100,7 @@ def test_the_value_alone_does_not_pay_for_the_derivative(float64):
     def text(function):
         return jax.jit(jax.vmap(function)).lower(jnp.ones((16, 2, 8)) / 8).compile().as_text()
 
-    assert "scatter(" not in text(bound) and "scatter(" in text(jax.grad(bound))
+    assert "scatter" not in text(bound) and "scatter" in text(jax.grad(bound))  # names of what XLA expands stay
 
 
 def test_a_row_that_is_no_distribution_gives_nan():
