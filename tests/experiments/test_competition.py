@@ -189,7 +189,7 @@ def traced(config):
             yield key, jax.eval_shape(trial, jax.random.key(0), hparams, data)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", ["crema-d-resnet", "mosei-v-a-t"])
 def test_a_published_column_takes_files_of_its_shapes(name, tmp_path):
     config = dataclasses.replace(PRESETS[name], data=column_file(tmp_path, name), methods=("MCR",))
     ((_, result),) = traced(config)
@@ -198,7 +198,7 @@ def test_a_published_column_takes_files_of_its_shapes(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_method_of_a_published_column_takes_them(name, tmp_path):
+def test_every_method_of_every_published_column_takes_them(name, tmp_path):
     config = dataclasses.replace(PRESETS[name], data=column_file(tmp_path, name))
     assert len(list(traced(config))) == len(PUBLISHED[name].own) >= 10
 
