@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
+from experiments.harness import check_counts, check_names
+
 Setting = Literal["weak common", "strong common", "three views", "nonlinear", "images", "digits"]
 
 
@@ -37,18 +39,13 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name in ("num_seeds", "num_individual"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        check_counts(self, num_seeds=1, num_individual=1, num_common=1, seed=0)
         if self.num_permutations < 1 / LEVEL - 1:
             raise ValueError(
                 f"num_permutations must be at least 19 for p-values of {LEVEL}; got {self.num_permutations}"
             )
-        if self.seed < 0 or (self.num_common is not None and self.num_common < 1):
-            raise ValueError(f"seed must not be negative, num_common at least 1; got {self.seed}, {self.num_common}")
         if self.modalities and self.data is None:
             raise ValueError("modalities are those of a data file; give one by --data")
         if len(set(self.modalities)) == 1 or len(set(self.modalities)) < len(self.modalities):
             raise ValueError(f"modalities must be two or more, each once; got {' '.join(self.modalities)}")
-        if not self.settings:
-            raise ValueError(f"settings must be one or more of {', '.join(get_args(Setting))}")
+        check_names("settings", self.settings, get_args(Setting))

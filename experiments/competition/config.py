@@ -1,14 +1,13 @@
 """Experiments, competition: what to compare, and on what: the configuration and its presets."""
 
 import dataclasses
-import math
 from pathlib import Path
 
 from experiments.competition.columns import PUBLISHED, Column
 from experiments.competition.data import MIXED_SHARES, NAMES
 from experiments.competition.methods import METHODS
 from experiments.competition.trial import HEADS
-from experiments.harness import Launch, LaunchOptions
+from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
 
 SOME = ("joint", "ensemble", "OGM", "MCR")
 
@@ -57,33 +56,15 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared."""
-        least = {
-            "num_seeds": 1,
-            "num_samples": 64,
-            "num_segments": 2,
-            "steps_per_segment": 1,
-            "stop_after": 1,
-            "batch_size": 2,
-            "width": 1,
-        }
-        for name, smallest in least.items():
-            if getattr(self, name) is not None and getattr(self, name) < smallest:
-                raise ValueError(f"{name} must be at least {smallest}; got {getattr(self, name)}")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed must be in [0, 2^31); got {self.seed}")
+        check_counts(self, num_seeds=1, num_samples=64, num_segments=2, steps_per_segment=1, stop_after=1, batch_size=2)
+        check_counts(self, width=1, num_permutations=1, seed=0)
         if self.column and self.column not in PUBLISHED:
             raise ValueError(f"column must be one of {', '.join(PUBLISHED)}; got {self.column}")
-        for field, positive in (("rates", True), ("decays", False)):
-            values = getattr(self, field)
-            if not values or not all(math.isfinite(x) and (x > 0 or (x == 0 and not positive)) for x in values):
-                kind = "positive" if positive else "not negative"
-                raise ValueError(f"{field} must be one or more finite numbers, {kind}; got {values}")
-        for field, known in (("sets", NAMES), ("methods", tuple(METHODS)), ("heads", tuple(HEADS))):
-            names = getattr(self, field)
-            unknown = [name for name in names if name not in known]
-            if unknown or not names or len(set(names)) < len(names):
-                said = ", ".join(unknown or names) or "none"
-                raise ValueError(f"{field} must be some of {', '.join(known)}, each once; got {said}")
+        check_numbers("rates", self.rates)
+        check_numbers("decays", self.decays, positive=False)
+        check_names("sets", self.sets, NAMES)
+        check_names("methods", self.methods, METHODS)
+        check_names("heads", self.heads, HEADS)
 
 
 def _published(name: str, column: Column) -> Config:

@@ -1,12 +1,11 @@
 """Experiments, disagreement: the configuration."""
 
 import dataclasses
-import math
 
 from experiments.disagreement.objectives import OBJECTIVES
-from experiments.disagreement.trial import UNTRAINED
+from experiments.disagreement.trial import NUM_SEGMENTS, UNTRAINED
 from experiments.disagreement.worlds import WORLDS
-from experiments.harness import Launch, LaunchOptions
+from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
 
 NAMES = (UNTRAINED, *OBJECTIVES)
 
@@ -26,7 +25,7 @@ class Config:
     num_labelled: int = 1024
     """Of them, with labels, to fit probes to."""
     num_steps: int = 500
-    """Of pre-training."""
+    """Of pre-training, in five segments, of which the best is kept."""
     batch_size: int = 128
     """Pairs of a step, among which each is recognised."""
     width: int = 32
@@ -40,16 +39,12 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        least = {"batch_size": 2, "num_labelled": 2, "num_steps": 1, "width": 4, "num_seeds": 1, "seed": 0}
-        for name, number in least.items():
-            if getattr(self, name) < number:
-                raise ValueError(f"{name} must be at least {number}; got {getattr(self, name)}")
+        check_counts(self, batch_size=2, num_labelled=2, num_steps=NUM_SEGMENTS, width=4, num_seeds=1, seed=0)
         for name in ("batch_size", "num_labelled"):
             if getattr(self, name) > self.num_samples:
                 raise ValueError(f"{name} must be at most num_samples; got {getattr(self, name)}, {self.num_samples}")
-        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be positive; got {self.rates}")
-        for kind, named, known in (("worlds", self.worlds, WORLDS), ("objectives", self.objectives, NAMES)):
-            unknown = [name for name in named if name not in known]
-            if unknown or not named:
-                raise ValueError(f"{kind} must be some of {', '.join(known)}; got {', '.join(unknown) or 'none'}")
+        if self.num_steps % NUM_SEGMENTS:
+            raise ValueError(f"num_steps must be a multiple of {NUM_SEGMENTS}; got {self.num_steps}")
+        check_numbers("rates", self.rates)
+        check_names("worlds", self.worlds, WORLDS)
+        check_names("objectives", self.objectives, NAMES)

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from experiments.disagreement.networks import Network
-from experiments.disagreement.objectives import OBJECTIVES, Objective
+from experiments.disagreement.objectives import OBJECTIVES, Objective, agreement
 from experiments.disagreement.worlds import LABELS, WORLDS, Pairs, World
 from mmjax.competition import linear_probe, probe_logits
 from mmjax.data import Batch, Splits, batch_of
+from mmjax.numerics import nan_unless
 from mmjax.sweep import TrialFn
 from mmjax.training import NewStatistics, TrainConfig, best_of, make_fit
 from mmjax.training import Objective as Minimised
@@ -32,7 +33,7 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
 
     Args:
       static: `world`, `objective` ("untrained" makes no step), `width`, `num_samples` to pre-train on, `num_labelled`
-        of them to fit probes to, `num_steps`, `batch_size`.
+        of them to fit probes to, `num_steps` (a multiple of the 5 segments), `batch_size`.
 
     Returns:
       the trial, whose `valid` and `test` are accuracies of probes, by label, and no data. The segment is that of the
@@ -42,9 +43,10 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
     sizes = (static["num_samples"], NUM_TEST, NUM_TEST)
     places = list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
     trained = static["objective"] != UNTRAINED
+    objective = OBJECTIVES[static["objective"]] if trained else agreement  # parameters start the same for all
     settings = TrainConfig(
         num_segments=NUM_SEGMENTS,
-        steps_per_segment=-(-static["num_steps"] // NUM_SEGMENTS),
+        steps_per_segment=static["num_steps"] // NUM_SEGMENTS,
         batch_size=static["batch_size"],
         drop_last=True,
     )
@@ -55,13 +57,12 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
         parts = Splits(*(jax.tree.map(lambda x, a=a, b=b: x[a:b], pairs) for a, b in places))
         labelled = jax.tree.map(lambda x: x[: static["num_labelled"]], parts.train)
         accuracies = functools.partial(probed, network, world, labelled)
+        batches = batch_of({"x1": parts.train.x1, "x2": parts.train.x2}, parts.train.labels["synergy"])
+        run = make_fit(settings, pre_training(network, world, objective, accuracies, parts.train))
         if trained:
-            minimised = pre_training(network, world, OBJECTIVES[static["objective"]], accuracies, parts.train)
-            batches = batch_of({"x1": parts.train.x1, "x2": parts.train.x2}, parts.train.labels["synergy"])
-            run = make_fit(settings, minimised)
             variables = best_of(run, fit_key, hparams, parts._replace(train=batches)).variables
         else:
-            variables = dict(network.init(fit_key, parts.train.x1[:1], parts.train.x2[:1]))
+            variables = {"params": run.init(fit_key, hparams).params}
         return {"valid": accuracies(variables, parts.valid), "test": accuracies(variables, parts.test)}
 
     return trial, ()
@@ -95,7 +96,10 @@ def pre_training(
 def probed(
     network: Network, world: World, labelled: Pairs, variables: dict[str, Any], pairs: Pairs
 ) -> dict[str, Array]:
-    """Return the accuracy on pairs of linear probes of all labels, fitted to others, and the mean error as `loss`."""
+    """Return the accuracy on pairs of linear probes of all labels, fitted to others, and the mean error as `loss`.
+
+    NaN where the latents are not finite, as after training that diverged.
+    """
     apply: Callable[..., Any] = network.apply
     fit = functools.partial(
         linear_probe, apply(variables, labelled.x1, labelled.x2), num_classes=max(world.num_classes.values())
@@ -103,5 +107,5 @@ def probed(
     probes = jax.vmap(fit)(jnp.stack([labelled.labels[name] for name in LABELS]))
     logits = jax.vmap(probe_logits, (0, None))(probes, apply(variables, pairs.x1, pairs.x2))
     right = jnp.argmax(logits, axis=2) == jnp.stack([pairs.labels[name] for name in LABELS])
-    found = jnp.mean(right.astype(float), axis=1)
+    found = nan_unless(jnp.all(jnp.isfinite(logits)), jnp.mean(right.astype(float), axis=1))
     return dict(zip(LABELS, found, strict=True)) | {"loss": 1 - jnp.mean(found)}

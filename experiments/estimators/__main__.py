@@ -8,6 +8,7 @@ Normal (arXiv 2306.11078) and 200 repetitions, and takes hours.
 """
 
 import dataclasses
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from experiments.harness import (
     Sweep,
     Table,
     UserError,
+    check_counts,
+    check_names,
     input_errors,
     main,
 )
@@ -91,28 +94,18 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name in ("num_seeds", "num_repetitions", "width", "num_segments", "steps_per_segment"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        check_counts(self, num_seeds=1, num_repetitions=1, width=1, num_segments=1, steps_per_segment=1, seed=0)
         if not 2 <= self.batch_size <= self.num_samples // 4:
             raise ValueError(
                 f"batch_size must be at least 2 and fit into a quarter of num_samples, {self.num_samples // 4}; "
                 f"got {self.batch_size}"
             )
-        if not 0 < self.learning_rate < float("inf") or not 0 <= self.seed < 2**31:
-            raise ValueError(
-                f"learning_rate must be positive and seed in [0, 2^31); got {self.learning_rate}, {self.seed}"
-            )
-        _check_names("parts", self.parts, ("suite", "unpaired", "decomposition"))
-        _check_names("tasks", self.tasks, catalogue())
-        _check_names("estimators", self.estimators, CONTENDERS)
-        _check_names("sources", self.sources, SOURCES)
-
-
-def _check_names(field: str, names: Sequence[str], known: Mapping[str, Any] | Sequence[str]) -> None:
-    unknown = [name for name in names if name not in known]
-    if unknown or not names or len(set(names)) < len(names):
-        raise ValueError(f"{field} must be some of {', '.join(known)}, each once; got {', '.join(names) or 'none'}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        check_names("parts", self.parts, ("suite", "unpaired", "decomposition"))
+        check_names("tasks", self.tasks, catalogue())
+        check_names("estimators", self.estimators, CONTENDERS)
+        check_names("sources", self.sources, SOURCES)
 
 
 PRESETS = {

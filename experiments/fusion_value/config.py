@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from experiments.estimators.sources import SOURCES
-from experiments.harness import Launch, LaunchOptions
+from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
 from experiments.sweep.task import HEADS
 
 Kind = Literal["gates", "random tables", "generative", "views"]
@@ -53,16 +53,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name, least in (
-            ("num_cells", 2),
-            ("num_samples", 64),
-            ("num_steps", 1),
-            ("num_draws", 1),
-            ("num_subsamples", 2),
-            ("seed", 0),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
+        check_counts(self, num_cells=2, num_samples=64, num_steps=1, num_draws=1, num_subsamples=2, seed=0)
         if not 0 <= self.time_limit < math.inf or any(number < 1 for number in self.labelled):
             raise ValueError(
                 "time_limit must not be negative and labelled pairs at least 1; "
@@ -70,11 +61,7 @@ class Config:
             )
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin must be in [0, 1); got {self.margin}")
-        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be positive; got {self.rates}")
-        missing = [source for source in self.raw if source not in SOURCES]
-        if missing:
-            raise ValueError(f"no source {', '.join(missing)}; there are {', '.join(SOURCES)}")
-        unknown = [head for head in self.heads if head not in HEADS]
-        if unknown or not self.heads or not self.kinds:
-            raise ValueError(f"no head {', '.join(unknown)}; there are {', '.join(HEADS)}; name one, and one of kinds")
+        check_numbers("rates", self.rates)
+        check_names("raw", self.raw, SOURCES, least=0)
+        check_names("heads", self.heads, HEADS)
+        check_names("kinds", self.kinds, get_args(Kind))

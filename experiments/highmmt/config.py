@@ -1,8 +1,11 @@
 """Experiments, HighMMT: the configuration."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Literal, get_args
+
+from experiments.harness import check_counts, check_names, check_numbers
 
 Part = Literal[
     "modalities",
@@ -60,15 +63,11 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name in ("num_seeds", "num_samples", "num_pair_samples", "width", "num_latents", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("num_steps", "num_pair_steps", "num_transfer_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if not all(rate > 0 for rate in (self.learning_rate, *self.rates)) or not self.rates:
-            raise ValueError(f"learning rates must be positive; got {self.learning_rate} and {self.rates}")
-        if not 0 < self.budget <= 1 or self.seed < 0:
-            raise ValueError(f"budget must be in (0, 1] and seed not negative; got {self.budget} and {self.seed}")
-        if not self.parts:
-            raise ValueError(f"parts must be one or more of {', '.join(get_args(Part))}")
+        check_counts(self, num_seeds=1, num_samples=1, num_pair_samples=1, num_steps=1, num_pair_steps=1)
+        check_counts(self, num_transfer_steps=1, width=1, num_latents=1, batch_size=1, seed=0)
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+        check_numbers("rates", self.rates)
+        if not 0 < self.budget <= 1:
+            raise ValueError(f"budget must be in (0, 1]; got {self.budget}")
+        check_names("parts", self.parts, get_args(Part))

@@ -1,10 +1,9 @@
 """Experiments, model selection: the configuration."""
 
 import dataclasses
-import math
 from pathlib import Path
 
-from experiments.harness import Launch, LaunchOptions
+from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
 from experiments.model_selection.methods import METHODS
 from experiments.model_selection.selection import NUM_SUGGESTED
 from mmjax.data import GENERATIVE_RATIOS
@@ -43,20 +42,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        leasts = {"num_new": 1, "num_seeds": 1, "num_cells": 2, "num_samples": 64, "transform_dim": 1, "num_steps": 1}
-        for name, least in (leasts | {"seed": 0}).items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
-        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be positive; got {self.rates}")
-        for kind, chosen, there in (("method", self.methods, METHODS), ("data set", self.known, GENERATIVE_RATIOS)):
-            unknown = [name for name in chosen if name not in there]
-            if unknown:
-                raise ValueError(f"no {kind} {', '.join(unknown)}; there are {', '.join(there)}")
-        if len(set(self.methods)) <= NUM_SUGGESTED or len(set(self.known)) < 2:
-            raise ValueError(
-                f"name more than {NUM_SUGGESTED} methods, of which {NUM_SUGGESTED} are suggested, and 2 known data "
-                f"sets or more; got {len(set(self.methods))} and {len(set(self.known))}"
-            )
-        if any(len(set(chosen)) < len(chosen) for chosen in (self.methods, self.known, self.rates)):
-            raise ValueError("name each method, data set and rate once")
+        check_counts(self, num_new=1, num_seeds=1, num_cells=2, num_samples=64, transform_dim=1, num_steps=1, seed=0)
+        check_numbers("rates", self.rates)
+        check_names("methods", self.methods, METHODS, least=NUM_SUGGESTED + 1)
+        check_names("known", self.known, GENERATIVE_RATIOS, least=2)

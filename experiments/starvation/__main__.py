@@ -20,12 +20,11 @@ Takes one to two minutes on two CPU cores, --preset full ten to fifteen.
 
 import dataclasses
 import functools
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from experiments.harness import Experiment, Item, Rows, Table, main
+from experiments.harness import Experiment, Item, Rows, Table, check_counts, check_numbers, main
 from experiments.starvation.data import DIMS
 from experiments.starvation.figure import draw
 from experiments.starvation.measurement import Protocol, measure
@@ -63,17 +62,13 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        for name in ("num_seeds", "num_segments", "steps_per_segment", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.seed < 0 or not 0 <= self.depth < DIMS[1]:
-            raise ValueError(f"seed must not be negative, depth 0 to {DIMS[1] - 1}; got {self.seed} and {self.depth}")
+        check_counts(self, num_seeds=1, num_segments=1, steps_per_segment=1, width=1, seed=0)
+        if not 0 <= self.depth < DIMS[1]:
+            raise ValueError(f"depth must be 0 to {DIMS[1] - 1}; got {self.depth}")
         if not self.sizes or min(self.sizes) < 64:
             raise ValueError(f"sizes must be one or more, at least 64 each; got {self.sizes}")
-        if not self.decays or not all(0 <= decay < math.inf for decay in self.decays):
-            raise ValueError(f"decays must be one or more, none negative; got {self.decays}")
-        if not self.rates or not all(0 < rate < math.inf for rate in self.rates):
-            raise ValueError(f"rates must be one or more, all positive; got {self.rates}")
+        check_numbers("decays", self.decays, positive=False)
+        check_numbers("rates", self.rates)
 
 
 PRESETS = {

@@ -11,13 +11,25 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments.harness import Experiment, Item, Launch, LaunchOptions, Rows, Sweep, Table, input_errors, main
+from experiments.harness import (
+    Experiment,
+    Item,
+    Launch,
+    LaunchOptions,
+    Rows,
+    Sweep,
+    Table,
+    check_counts,
+    check_names,
+    input_errors,
+    main,
+)
 from experiments.sweep.figure import draw
 from experiments.sweep.task import COMPETITION, HEADS, SIGNAL_TO_NOISE, load, make_trial
 from mmjax import sweep
@@ -28,12 +40,14 @@ if TYPE_CHECKING:
 
 METRICS = {"test/accuracy": "test accuracy", "test/loss": "test loss"}
 
+Source = Literal["digits", "competition"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """What to sweep."""
 
-    sets: tuple[Literal["digits", "competition"], ...] = ("digits", "competition")
+    sets: tuple[Source, ...] = ("digits", "competition")
     """Data sets, without --data."""
     data: Path | None = None
     """Your npz file, instead of these."""
@@ -64,19 +78,14 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what is no sweep."""
-        counts = ("num_rates", "num_seeds", "width", "num_segments", "steps_per_segment", "batch_size")
-        for name, least in [(name, 1) for name in counts] + [("num_samples", 64), ("seed", 0)]:
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}; got {getattr(self, name)}")
+        check_counts(self, num_rates=1, num_seeds=1, width=1, num_segments=1, steps_per_segment=1, batch_size=1)
+        check_counts(self, num_samples=64, seed=0)
         if not (0 < self.lowest_rate < self.highest_rate < math.inf or self.lowest_rate == self.highest_rate > 0):
             raise ValueError(f"rates must be positive and in order; got {self.lowest_rate} to {self.highest_rate}")
         if self.lowest_rate == self.highest_rate and self.num_rates > 1:
             raise ValueError(f"{self.num_rates} rates need a range; got {self.lowest_rate} as lowest and highest")
-        if len(set(self.heads)) < len(self.heads) or len(set(self.sets)) < len(self.sets) or self.seed >= 2**31:
-            raise ValueError("name each head and data set once, and take a seed below 2^31")
-        unknown = [head for head in self.heads if head not in HEADS]
-        if unknown or not self.heads or not self.sets:
-            raise ValueError(f"no head {', '.join(unknown)}; there are {', '.join(HEADS)}; name one, and one of sets")
+        check_names("heads", self.heads, HEADS)
+        check_names("sets", self.sets, get_args(Source))
 
 
 PRESETS = {

@@ -10,9 +10,9 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from experiments.harness import Experiment, Item, Rows, Table, main
+from experiments.harness import Experiment, Item, Rows, Table, check_counts, check_names, main
 from experiments.synergy_bounds.figure import draw
 from experiments.synergy_bounds.gates import gate_rows, gate_table
 from experiments.synergy_bounds.generative import generative_items, generative_table
@@ -60,24 +60,11 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse values that measure nothing."""
-        least = {
-            "num_tables": 0,
-            "num_large_tables": 0,
-            "num_permutations": 1,
-            "num_replicates": 1,
-            "cells": 2,
-            "seed": 0,
-        }
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name} must be at least {smallest}; got {getattr(self, name)}")
-        if not self.parts:
-            raise ValueError("parts must name at least one")
+        check_counts(self, num_tables=0, num_large_tables=0, num_permutations=1, num_replicates=1, cells=2, seed=0)
+        check_names("parts", self.parts, get_args(Part))
         if any(size < 3 for size in self.sizes):
             raise ValueError(f"sizes must be at least 3 (num_tables has the 2x2x2 ones); got {self.sizes}")
-        unknown = [name for name in self.generative if name not in GENERATIVE_RATIOS]
-        if unknown:
-            raise ValueError(f"no generative data set {', '.join(unknown)}; there are {', '.join(GENERATIVE_RATIOS)}")
+        check_names("generative", self.generative, GENERATIVE_RATIOS, least=0)
 
 
 _ALL = tuple(GENERATIVE_RATIOS)

@@ -235,7 +235,7 @@ def test_files_that_cannot_be_split_are_refused_in_one_line(file, capsys, tmp_pa
         ({"num_seeds": 0}, "num_seeds must be at least 1"),
         ({"modalities": ("a", "b")}, "give one by --data"),
         ({"data": "x.npz", "modalities": ("a",)}, "two or more, each once"),
-        ({"num_common": 0}, "num_common at least 1"),
+        ({"num_common": 0}, "num_common must be at least 1"),
         ({"num_permutations": 18}, "at least 19"),
         ({"settings": ()}, "settings must be one or more"),
     ],

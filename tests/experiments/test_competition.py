@@ -90,10 +90,10 @@ def test_a_file_of_three_modalities_and_another_head(file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--methods", "OGN"], "methods must be some of joint, ensemble,"),
-        (["--sets", "cremad"], f"sets must be some of {', '.join(NAMES)}, each once; got cremad"),
-        (["--rates", "0"], "rates must be one or more finite numbers, positive; got (0.0,)"),
-        (["--decays", "nan"], "decays must be one or more finite numbers, not negative; got (nan,)"),
+        (["--methods", "OGN"], "methods must be one or more of joint, ensemble,"),
+        (["--sets", "cremad"], f"sets must be one or more of {', '.join(NAMES)}, each once; got cremad"),
+        (["--rates", "0"], "rates must be positive and finite, one or more, each once; got 0.0"),
+        (["--decays", "nan"], "decays must be not negative and finite, one or more, each once; got nan"),
         (["--batch-size", "1"], "batch_size must be at least 2; got 1"),
         (["--data", "nowhere.npz"], "nowhere.npz"),
     ],

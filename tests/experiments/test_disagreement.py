@@ -156,7 +156,7 @@ def test_masked_terms_are_two_of_five():
 
 
 def test_masks_that_keep_all_leave_no_spread(monkeypatch):
-    """Then the loss is the cross-entropy of the pair among all masked copies of the others and itself."""
+    """Then the loss is the cross-entropy of the pair among all copies of the others, masked and whole, and itself."""
     monkeypatch.setattr(objectives, "KEPT", 1.0)
 
     def masked(network, view, other, key):
@@ -165,7 +165,7 @@ def test_masks_that_keep_all_leave_no_spread(monkeypatch):
     def plain(network, view, other, key):
         whole = network.fuse(network.encode(*view))
         scores = network.critics["fused"](whole, whole)
-        others = jnp.where(jnp.eye(len(scores), dtype=bool), -jnp.inf, scores + jnp.log(objectives.NUM_MASKS))
+        others = jnp.where(jnp.eye(len(scores), dtype=bool), -jnp.inf, scores + jnp.log(objectives.NUM_MASKS + 1))
         own = jnp.diagonal(scores)
         return jnp.mean(jnp.logaddexp(own, jax.nn.logsumexp(others, axis=1)) - own)
 
@@ -173,7 +173,7 @@ def test_masks_that_keep_all_leave_no_spread(monkeypatch):
     np.testing.assert_allclose(value(masked, variables), value(plain, variables), rtol=1e-5)
 
 
-def test_what_masks_differ_by_weighs_a_quarter_of_half_a_variance():
+def test_what_masks_differ_by_weighs_half_its_variance():
     """By the embeddings of the masks that were drawn, in NumPy."""
     key = jax.random.key(3)
 
@@ -186,18 +186,19 @@ def test_what_masks_differ_by_weighs_a_quarter_of_half_a_variance():
         found = []
         for of_mask in jax.random.split(key, objectives.NUM_MASKS):
             keys = jax.random.split(of_mask)
-            kept = [jax.random.bernoulli(k, 0.5, x.shape) for k, x in zip(keys, latents, strict=True)]
+            kept = [jax.random.bernoulli(k, 0.3, x.shape) for k, x in zip(keys, latents, strict=True)]
             found.append(network.critics["fused"].embed(whole, network.fuse(latents, tuple(kept))))
-        return found
+        return found, network.critics["fused"].embed(whole, whole)[1]
 
     variables = parameters(masked)
-    found = value(embedded, variables)
+    found, itself = value(embedded, variables)
     query, masks = np.asarray(found[0][0], float), np.array([of for _, of in found], float)
     losses = []
     for i in range(len(query)):
         own = masks[:, i] @ query[i] / 0.1
-        others = np.exp(np.delete(masks, i, axis=1) @ query[i] / 0.1).sum()
-        losses.append(np.log(np.exp(own.mean() + 0.25 * own.var() / 2) + others) - own.mean())
+        others = np.concatenate([masks, itself[None]])
+        others = np.exp(np.delete(others, i, axis=1) @ query[i] / 0.1).sum()
+        losses.append(np.log(np.exp(own.mean() + own.var() / 2) + others) - own.mean())
     np.testing.assert_allclose(value(masked, variables), np.mean(losses), rtol=1e-4)
 
 
@@ -284,6 +285,12 @@ def test_the_command_writes_its_table_and_reads_a_finished_run(tmp_path, capsys)
         (["--num-labelled", "9000"], ["9000", "4096"]),
         (["--num-samples", "100"], ["batch_size", "100", "128"]),
         (["--rates", "0"], ["rates", "positive"]),
+        (["--rates", "1e-3", "1e-3"], ["rates", "each once"]),
+        (["--objectives", "untrained", "untrained"], ["objectives", "each once"]),
+        (["--worlds", "vectors", "vectors"], ["worlds", "each once"]),
+        (["--num-steps", "7"], ["num_steps", "multiple of 5", "7"]),
+        (["--num-steps", "20000000000"], ["num_steps", "below 2^31"]),
+        (["--seed", "3000000000"], ["seed", "below 2^31"]),
     ],
 )
 def test_what_cannot_be_run_is_refused(refusal, arguments, words):

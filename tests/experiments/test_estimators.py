@@ -78,9 +78,9 @@ def test_all_parts_run_and_are_read_again(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--tasks", "1v1-normal"], "tasks must be some of 1v1-normal-0.75, "),
-        (["--estimators", "MINE"], "estimators must be some of InfoNCE, NWJ, "),
-        (["--sources", "NAND"], "sources must be some of AND, XOR, "),
+        (["--tasks", "1v1-normal"], "tasks must be one or more of 1v1-normal-0.75, "),
+        (["--estimators", "MINE"], "estimators must be one or more of InfoNCE, NWJ, "),
+        (["--sources", "NAND"], "sources must be one or more of AND, XOR, "),
         (["--sources", "AND", "XOR", "AND"], "each once; got AND, XOR, AND"),
         (["--tasks", "Galaxy", "Galaxy"], "each once; got Galaxy, Galaxy"),
         (["--parts", "suite", "suite"], "each once; got suite, suite"),
@@ -92,7 +92,7 @@ def test_all_parts_run_and_are_read_again(tmp_path, capfd):
         (["--num-repetitions", "0"], "num_repetitions must be at least 1; got 0"),
         (["--num-segments", "0"], "num_segments must be at least 1; got 0"),
         (["--learning-rate", "nan"], "learning_rate must be positive"),
-        (["--seed", "-1"], "seed in [0, 2^31)"),
+        (["--seed", "-1"], "seed must be at least 0; got -1"),
         (["--source", "AND"], "unknown option --source; did you mean --sources?"),
     ],
 )

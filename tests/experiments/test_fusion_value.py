@@ -259,10 +259,10 @@ def test_the_table_of_verdicts_reads_as_a_sentence():
     ("arguments", "message"),
     [
         (["--kinds", "colours"], "colours"),
-        (["--heads", "hydra"], "no head hydra; there are late linear"),
+        (["--heads", "hydra"], "heads must be one or more of late linear"),
         (["--num-cells", "1"], "num_cells must be at least 2; got 1"),
-        (["--raw", "noise"], "no source noise; there are AND"),
-        (["--rates", "-1"], "rates must be positive"),
+        (["--raw", "noise"], "raw must be some of AND"),
+        (["--rates", "-1"], "rates must be positive and finite"),
         (["--labelled", "0"], "labelled pairs at least 1"),
         (["--margin", "1"], "margin must be in [0, 1); got 1.0"),
         (["--num-subsamples", "1"], "num_subsamples must be at least 2; got 1"),

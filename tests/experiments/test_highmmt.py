@@ -135,7 +135,7 @@ def test_all_plans_are_trained():
     [
         (["--parts", "colours"], "colours"),
         (["--num-seeds", "0"], "num_seeds must be at least 1; got 0"),
-        (["--rates", "-1"], "learning rates must be positive"),
+        (["--rates", "-1"], "rates must be positive"),
         (["--budget", "2"], "budget must be in"),
         (["--width", "wide"], "wide"),
     ],

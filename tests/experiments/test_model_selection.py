@@ -258,11 +258,11 @@ def test_a_file_gives_its_pairs_as_new_data_sets(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--methods", "hydra"], "no method hydra; there are additive"),
-        (["--methods", "additive", "gated", "FiLM"], "name more than 3 methods"),
-        (["--known", "salt"], "no data set salt; there are redundancy"),
-        (["--known", "mix1"], "2 known data sets or more"),
-        (["--known", "mix1", "mix1", "mix2"], "name each method, data set and rate once"),
+        (["--methods", "hydra"], "methods must be 4 or more of additive"),
+        (["--methods", "additive", "gated", "FiLM"], "methods must be 4 or more of"),
+        (["--known", "salt"], "known must be 2 or more of redundancy"),
+        (["--known", "mix1"], "known must be 2 or more of"),
+        (["--known", "mix1", "mix1", "mix2"], "each once; got mix1, mix1, mix2"),
         (["--rates", "0"], "rates must be positive"),
         (["--num-new", "0"], "num_new must be at least 1; got 0"),
     ],

@@ -193,9 +193,9 @@ def test_a_twin_begins_as_its_encoder_in_joint_training_and_no_run_that_diverged
     ("arguments", "words"),
     [
         (["--sizes", "63"], "at least 64"),
-        (["--decays", "-0.1"], "decays must be one or more, none negative"),
-        (["--rates", "0"], "rates must be one or more, all positive"),
-        (["--depth", "8"], "depth 0 to 7"),
+        (["--decays", "-0.1"], "decays must be not negative and finite"),
+        (["--rates", "0"], "rates must be positive and finite"),
+        (["--depth", "8"], "depth must be 0 to 7; got 8"),
         (["--num-seeds", "0"], "num_seeds must be at least 1"),
         (["--decay", "0.01"], "did you mean --decays"),
         (["--preset", "paper"], "paper"),

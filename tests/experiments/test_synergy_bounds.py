@@ -138,7 +138,7 @@ def test_bad_files_are_refused_in_one_line(tmp_path, write, capfd, arrays, words
     ("arguments", "words"),
     [
         (["--cells", "1"], "cells must be at least 2"),
-        (["--generative", "synergie"], "no generative data set synergie"),
+        (["--generative", "synergie"], "generative must be some of redundancy"),
         (["--sizes", "2"], "sizes must be at least 3"),
         (["--parts", "gate"], "gate"),
     ],
