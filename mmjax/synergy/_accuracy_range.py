@@ -5,6 +5,7 @@ it for every joint. The largest is a mixed-integer programme that picks one labe
 SciPy's HiGHS, on the host. (Ours; the bounds it makes exact are those of arXiv 2306.04539.)
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,12 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmjax.information import check_marginals_agree, project_marginals
-from mmjax.synergy._frechet import frechet_box
 
 Table = NDArray[np.float64]
 
-SOLVER_TOLERANCE = 1e-7
-"""HiGHS' feasibility tolerance, by which its bounds are widened and within which both ends count as met."""
+LINEAR_TOLERANCE, INTEGER_TOLERANCE = 1e-7, 1e-6
+"""HiGHS' feasibility tolerances of linear programmes, and of rows and choices of mixed-integer ones."""
+SCALE = 1000.0
+"""Of masses in the mixed-integer programme: tolerances of rows are of 1, those of choices relative."""
+EXACT = 1e-5
+"""How near an end must come to what was found to be attained."""
 
 
 class AccuracyRange(NamedTuple):
@@ -29,11 +33,11 @@ class AccuracyRange(NamedTuple):
     upper: float
     """Accuracy that no classifier exceeds on any such joint; the largest Bayes accuracy if `upper_exact`."""
     lower_exact: bool
-    """Whether `lower` is the minimum to 1e-6; False if the time limit was hit."""
+    """Whether `lower` is the minimum to 1e-5; False if the time limit was hit."""
     upper_exact: bool
-    """Whether `upper` is the maximum to 1e-6; False if the time limit was hit."""
+    """Whether `upper` is the maximum to 1e-5; False if the time limit was hit."""
     upper_attained: float
-    """Bayes accuracy of some joint; below `upper` only if the time limit was hit. NaN if none was found."""
+    """Bayes accuracy of some joint, up to rounding, at most `upper`. NaN if none was found in the time limit."""
     classifier: Table
     """(n1, n2, ny), p(label | x1, x2) of the randomised minimax classifier."""
 
@@ -66,7 +70,9 @@ def accuracy_range(
       tolerance: largest total-variation distance of the shared marginals that is taken for rounding.
 
     Returns:
-      the range, on the host in float64; both ends hold also when a limit was hit, and say so.
+      the range, on the host in float64. Both ends hold also when a limit was hit, and say so; they hold for the joints
+      of all marginals that round to these in their dtype, and of those that were moved to agree. The upper one is above
+      the maximum by about 1e-6 a class, for the tolerances of HiGHS.
 
     Raises:
       ValueError: if one is no table, shapes do not fit, shared marginals disagree, no joint exists (with entries in
@@ -79,8 +85,7 @@ def accuracy_range(
     check_marginals_agree(p12, p1y, p2y, tolerance=tolerance)
     with jax.enable_x64(True):
         tables = project_marginals(*(jnp.asarray(np.asarray(p, np.float64)) for p in (p12, p1y, p2y)))[:3]
-        box = frechet_box(*tables)
-    marginals = _Marginals(*(np.asarray(p) for p in tables), *(np.asarray(end) for end in box))
+    marginals = _rounded([p12, p1y, p2y], [np.asarray(p) for p in tables])
     if intervals is not None:
         marginals = _within(marginals, *(np.asarray(end, np.float64) for end in intervals))
     smallest, classifier, lower = _smallest(marginals, time_limit)
@@ -88,8 +93,8 @@ def accuracy_range(
     return AccuracyRange(
         lower=lower,
         upper=upper,
-        lower_exact=smallest - lower <= 10 * SOLVER_TOLERANCE,
-        upper_exact=upper - largest <= 10 * SOLVER_TOLERANCE,
+        lower_exact=smallest - lower <= EXACT,
+        upper_exact=upper - largest <= EXACT,
         upper_attained=largest,
         classifier=classifier,
     )
@@ -99,8 +104,29 @@ class _Marginals(NamedTuple):
     p12: Table
     p1y: Table
     p2y: Table
+    doubts: tuple[Table, Table, Table]
+    """How far entries of p12, p1y and p2y may be off."""
     floor: Table
     ceiling: Table
+
+
+def _rounded(given: Sequence[ArrayLike], tables: Sequence[Table]) -> _Marginals:
+    """Return tables that agree, how far they may be from those that were rounded, and bounds on a joint of these.
+
+    An entry is off by its rounding and by what it was moved. Bounds are Frechet's.
+    """
+    doubts = []
+    for array, table in zip(map(np.asarray, given), tables, strict=True):
+        dtype = array.dtype if np.issubdtype(array.dtype, np.floating) else np.dtype(np.float64)
+        moved = np.abs(array.astype(np.float64) - table).max()
+        doubts.append(float(np.finfo(dtype).eps) * table + 2 * moved)
+    p12, p1y, p2y = tables
+    xy, xz, yz = p12[:, :, None], p1y[:, None, :], p2y[None, :, :]
+    x, y, z = (table.sum(axis=axis, keepdims=True) for table, axis in ((xy, 1), (xy, 0), (yz, 1)))
+    doubt = sum(float(of.sum()) for of in doubts)  # of any sum of entries
+    floor = np.maximum(np.maximum(xy + xz - x, xy + yz - y), xz + yz - z) - doubt
+    ceiling = np.minimum(np.minimum(xy, xz), np.minimum(yz, 1 - x - y - z + xy + xz + yz)) + doubt
+    return _Marginals(p12, p1y, p2y, (doubts[0], doubts[1], doubts[2]), np.maximum(floor, 0), np.maximum(ceiling, 0))
 
 
 def _within(marginals: _Marginals, low: Table, high: Table) -> _Marginals:
@@ -121,15 +147,16 @@ def _smallest(marginals: _Marginals, time_limit: float) -> tuple[float, Table, f
 
     n1, n2, ny = marginals.floor.shape
     num_pairs, num_cells = n1 * n2, n1 * n2 * ny
-    sums, targets = _equalities(marginals)
+    sums, targets, slack = _equalities(marginals)
     pair_of_cell = kron(eye_array(num_pairs), np.ones((ny, 1)))
-    low = np.concatenate([marginals.floor.ravel(), np.zeros(num_pairs)])
-    high = np.concatenate([marginals.ceiling.ravel(), np.full(num_pairs, np.inf)])
+    # Variables: the joint, the largest entry of each pair, what the sums are off by.
+    low = np.concatenate([marginals.floor.ravel(), np.zeros(num_pairs), -slack])
+    high = np.concatenate([marginals.ceiling.ravel(), np.full(num_pairs, np.inf), slack])
     result = linprog(
-        np.repeat([0.0, 1.0], [num_cells, num_pairs]),
-        A_ub=hstack([eye_array(num_cells), -pair_of_cell], format="csr"),
+        np.repeat([0.0, 1.0, 0.0], [num_cells, num_pairs, slack.size]),
+        A_ub=hstack([eye_array(num_cells), -pair_of_cell, coo_array((num_cells, slack.size))], format="csr"),
         b_ub=np.zeros(num_cells),
-        A_eq=hstack([sums, coo_array((targets.size, num_pairs))], format="csr"),
+        A_eq=hstack([sums, coo_array((targets.size, num_pairs)), eye_array(slack.size)], format="csr"),
         b_eq=targets,
         bounds=np.stack([low, high], axis=1),
         method="highs",
@@ -155,9 +182,10 @@ def _normalised(prices: Table) -> Table:
 
 
 def _guarantee(marginals: _Marginals, classifier: Table, a: Table, b: Table, c: Table) -> float:
-    """The accuracy of a classifier at least, by potentials."""
+    """The accuracy of a classifier at least, by potentials, whose marginals may be off."""
     excess = classifier - a[:, :, None] - b[:, None, :] - c[None, :, :]
-    potentials = (marginals.p12 * a).sum() + (marginals.p1y * b).sum() + (marginals.p2y * c).sum()
+    known = zip((marginals.p12, marginals.p1y, marginals.p2y), marginals.doubts, (a, b, c), strict=True)
+    potentials = sum((p * of).sum() - (doubt * np.abs(of)).sum() for p, doubt, of in known)
     return float(potentials + np.minimum(marginals.floor * excess, marginals.ceiling * excess).sum())
 
 
@@ -178,10 +206,11 @@ def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import block_array, diags_array, eye_array, kron
 
-    floor, ceiling = marginals.floor, marginals.ceiling
+    floor, ceiling = SCALE * marginals.floor, SCALE * marginals.ceiling
     n1, n2, ny = ceiling.shape
     num_pairs, num_cells = n1 * n2, ceiling.size
-    sums, targets = _equalities(marginals)
+    sums, targets, slack = _equalities(marginals)
+    targets, slack = SCALE * targets, SCALE * slack
     candidates = _candidates(floor, ceiling).ravel()
     # Variables: the joint, the mass of the label chosen in each pair, the choice. Chosen mass is at most the
     # joint's, and 0 without the choice.
@@ -195,8 +224,8 @@ def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
         ],
         format="csr",
     )
-    low = np.concatenate([targets, np.full(2 * num_cells, -np.inf), np.ones(num_pairs)])
-    high = np.concatenate([targets, np.zeros(2 * num_cells), np.ones(num_pairs)])
+    low = np.concatenate([targets - slack, np.full(2 * num_cells, -np.inf), np.ones(num_pairs)])
+    high = np.concatenate([targets + slack, np.zeros(2 * num_cells), np.ones(num_pairs)])
     result = milp(
         np.repeat([0.0, -1.0, 0.0], num_cells),
         integrality=np.repeat([0, 0, 1], num_cells),
@@ -208,23 +237,26 @@ def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
         options={"time_limit": time_limit, "mip_rel_gap": 0.0},
     )
     _raise_if_infeasible(result.status)
-    bounds = [1.0, float(np.minimum(ceiling.max(axis=2), marginals.p12).sum())]
-    if result.mip_dual_bound is not None:
-        bounds.append(SOLVER_TOLERANCE - result.mip_dual_bound)
-    if result.x is None:
-        return np.nan, min(bounds)
-    return float(result.x[:num_cells].reshape(num_pairs, ny).max(axis=1).sum()), min(bounds)
+    certain = min(1.0, float(np.minimum(marginals.ceiling.max(axis=2), marginals.p12 + marginals.doubts[0]).sum()))
+    largest = (
+        np.nan if result.x is None else float(result.x[:num_cells].reshape(num_pairs, ny).max(axis=1).sum()) / SCALE
+    )
+    if result.mip_dual_bound is None:
+        return largest, certain
+    # A choice may be off by its tolerance, and so may the mass that it lets through, of each label.
+    bound = -result.mip_dual_bound / SCALE + INTEGER_TOLERANCE * float(marginals.ceiling.sum())
+    return largest, min(certain, float(np.fmax(bound, largest)))
 
 
 def _candidates(floor: Table, ceiling: Table) -> NDArray[np.bool_]:
     """Labels that can be the most probable of their pair, at least one each."""
     possible = ceiling >= floor.max(axis=2, keepdims=True)
-    possible &= ceiling > SOLVER_TOLERANCE**2
+    possible &= ceiling > LINEAR_TOLERANCE**2
     return possible | (ceiling == ceiling.max(axis=2, keepdims=True))
 
 
-def _equalities(marginals: _Marginals) -> tuple[Any, Table]:
-    """Sums over a joint that fix its marginals, without those that follow from others, and their values."""
+def _equalities(marginals: _Marginals) -> tuple[Any, Table, Table]:
+    """Sums over a joint that fix its marginals, without those that follow from others, their values and doubts."""
     from scipy.sparse import eye_array, kron, vstack
 
     n1, n2, ny = *marginals.p12.shape, marginals.p1y.shape[1]
@@ -234,8 +266,11 @@ def _equalities(marginals: _Marginals) -> tuple[Any, Table]:
         kron(kron(first, np.ones((1, n2))), label[1:]),
         kron(kron(np.ones((1, n1)), second[1:]), label[1:]),
     ]
-    targets = [marginals.p12, marginals.p1y[:, 1:], marginals.p2y[1:, 1:]]
-    return vstack(sums, format="csr"), np.concatenate([p.ravel() for p in targets])
+    of_all, of_doubts = (
+        np.concatenate([p12.ravel(), p1y[:, 1:].ravel(), p2y[1:, 1:].ravel()])
+        for p12, p1y, p2y in (marginals[:3], marginals.doubts)
+    )
+    return vstack(sums, format="csr"), of_all, np.where(of_doubts > LINEAR_TOLERANCE**2, of_doubts, 0)
 
 
 def _raise_if_infeasible(status: int) -> None:

@@ -75,8 +75,11 @@ def polytope_vertices(edges: Edges, lower: Array, upper: Array, mass: Array) -> 
 
 @functools.cache
 def _cube_edges(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Corners of the unit cube (2^m, m), and of each edge: its lower corner, its upper one, its direction."""
+    """Corners of the unit cube (2^m, m), and of each edge: its lower corner, its upper one, its direction.
+
+    Places are int32: JAX keeps the index arrays of a process, and one of 64 bits has another dtype without x64.
+    """
     corners = np.array(list(itertools.product((False, True), repeat=length)))
-    low_ends, free = np.nonzero(~corners)
+    low_ends, free = (x.astype(np.int32) for x in np.nonzero(~corners))
     high_ends = low_ends + (1 << (length - 1 - free))
     return corners, low_ends, high_ends, np.eye(length, dtype=bool)[free]

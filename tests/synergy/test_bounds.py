@@ -190,3 +190,13 @@ def test_bounds_hold_for_tables_that_sum_to_one_nearly(total):
 def test_no_tables_give_no_bounds():
     found = jax.vmap(synergy.bounds)(jnp.zeros((0, 3, 3)), jnp.zeros((0, 3, 2)), jnp.zeros((0, 3, 2)))
     assert all(x.shape == (0,) for x in found)
+
+
+@pytest.mark.parametrize("bounds", [synergy.bounds, synergy.accuracy_bounds])
+def test_a_process_may_use_both_precisions(bounds):
+    p = np.random.default_rng(0).dirichlet(np.ones(27)).reshape(3, 3, 3)
+    found = []
+    for wide in (False, True, False):
+        with jax.enable_x64(wide):
+            found.append(float(bounds(*(jnp.asarray(p.sum(axis)) for axis in (2, 1, 0))).lower))
+    np.testing.assert_allclose(found, found[0], atol=1e-4)
