@@ -44,15 +44,16 @@ LABELLED = ("xor, 10% noise", "generative, synergy", "generative, mix1")
 def items(config: Config) -> Mapping[str, Item]:
     """Return the range of each data set, verdicts on a file's, what labelled pairs do, and the runs of heads."""
     sets = sets_of(config)
+    keys = {name: f"{place}-{_ascii(name)}" for place, name in enumerate(sets)}
     found: dict[str, Item] = {
-        f"range-{_key(name)}": functools.partial(range_row, config, name, of) for name, of in sets.items()
+        f"range-{keys[name]}": functools.partial(range_row, config, name, of) for name, of in sets.items()
     }
     if config.data is not None:
         for name, of in sets.items():
-            found[f"decision-{_key(name)}"] = functools.partial(decision_row, config, name, of)
+            found[f"decision-{keys[name]}"] = functools.partial(decision_row, config, name, of)
     shown = [name for name in LABELLED if name in sets] or list(sets)[:3]
     for name in shown:
-        found[f"labelling-{_key(name)}"] = functools.partial(labelling_rows, config, name, sets[name])
+        found[f"labelling-{keys[name]}"] = functools.partial(labelling_rows, config, name, sets[name])
     space = sweep.Space(
         static=sweep.grid(head=config.heads),
         traced=sweep.grid(set=range(len(sets)), learning_rate=config.rates),
@@ -71,8 +72,9 @@ def _raw_space(config: Config) -> sweep.Space:
     )
 
 
-def _key(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
+def _ascii(name: str) -> str:
+    """Return what of a name a file's may have."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)[:80]
 
 
 EXPERIMENT = Experiment("fusion_value", __doc__ or "", PRESETS, items, tables, figure)

@@ -54,11 +54,11 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         check_counts(self, num_cells=2, num_samples=64, num_steps=1, num_draws=1, num_subsamples=2, seed=0)
-        if not 0 <= self.time_limit < math.inf or any(number < 1 for number in self.labelled):
-            raise ValueError(
-                "time_limit must not be negative and labelled pairs at least 1; "
-                f"got {self.time_limit} and {self.labelled}"
-            )
+        if not 0 <= self.time_limit < math.inf:
+            raise ValueError(f"time_limit must not be negative; got {self.time_limit}")
+        check_numbers("labelled", self.labelled)
+        if self.modalities and self.data is None:
+            raise ValueError("modalities are those of a data file; give one by --data")
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin must be in [0, 1); got {self.margin}")
         check_numbers("rates", self.rates)

@@ -22,22 +22,23 @@ LEVEL = 0.95
 FRACTION = 4
 """Of the samples that are in a subsample, one in so many."""
 FEW = 5
-"""Samples a cell and class, on average, below which intervals are too narrow."""
+"""Samples a cell and class, on average, below which intervals are too narrow for a verdict."""
+TOO_FEW = "these data cannot tell: too few samples for so many cells and classes; take fewer cells, or more samples"
 RARE = 10
 """Samples of a class below which it is named."""
 LEAP, DEVIATIONS = 0.05, 3.0
 """By how much, and by how many standard errors, accuracy must fall from training to test samples to be named."""
 
 
-Kind = TypeVar("Kind")
+Value = TypeVar("Value")
 
 
-class Gain(NamedTuple, Generic[Kind]):
+class Gain(NamedTuple, Generic[Value]):
     """Accuracy of the better modality, and what fusing both adds to it at least and at most."""
 
-    unimodal: Kind
-    least: Kind
-    most: Kind
+    unimodal: Value
+    least: Value
+    most: Value
 
 
 class Measured(NamedTuple):
@@ -45,7 +46,7 @@ class Measured(NamedTuple):
 
     gain: Gain[tuple[float, float, float]]
     exact: Gain[bool]
-    """Whether all subsamples' ends of the range were exact within the time limit."""
+    """Whether ends of the range were exact within the time limit, of the samples and of all subsamples."""
 
 
 def decision_row(config: Config, name: str, of: CellSet) -> Row:
@@ -59,7 +60,7 @@ def decision_row(config: Config, name: str, of: CellSet) -> Row:
         "set": name,
         "samples": int(counts.sum()),
         **{field: list(ends) for field, ends in found.gain._asdict().items()},
-        "verdict": verdict(found.gain.least, found.gain.most, config.margin),
+        "verdict": TOO_FEW if _few(counts) else verdict(found.gain.least, found.gain.most, config.margin),
         "caveats": late + caveats(of, rows, counts),
     }
 
@@ -76,9 +77,9 @@ def measured(counts: NDArray[np.int64], *, num_subsamples: int, seed: int, time_
     total = int(counts.sum())
     generator, flat = np.random.default_rng(seed), counts.ravel()
     drawn = generator.multivariate_hypergeometric(flat, max(total // FRACTION, 1), size=num_subsamples)
-    estimate, _ = _gain(counts, time_limit)
+    estimate, estimated = _gain(counts, time_limit)
     found = [_gain(one.reshape(counts.shape), time_limit / num_subsamples) for one in drawn]
-    exact = Gain(*(all(of) for of in zip(*(exact for _, exact in found), strict=True)))
+    exact = Gain(*(all(of) for of in zip(estimated, *(exact for _, exact in found), strict=True)))
     ends = Gain(*map(_interval, estimate, np.array([gain for gain, _ in found]).T, exact))
     if not exact.least:
         ends = ends._replace(least=(ends.least[0], 0.0, ends.least[2]))
@@ -102,7 +103,7 @@ def verdict(least: Sequence[float], most: Sequence[float], margin: float) -> str
 
 def caveats(of: CellSet, rows: NDArray[np.bool_], counts: NDArray[np.int64]) -> list[str]:
     """Return what speaks against believing the intervals."""
-    return [*_few(counts), *_rare(counts), *_independent(of.names, counts), *_leaked(of, rows)]
+    return [*_few(counts), *_rare(of.classes, counts), *_independent(of.names, counts), *_leaked(of, rows)]
 
 
 def _gain(counts: NDArray[np.int64], time_limit: float) -> tuple[Gain[float], Gain[bool]]:
@@ -128,9 +129,10 @@ def _few(counts: NDArray[np.int64]) -> list[str]:
     return [f"{total} samples for {cells} cells and classes: the intervals are too narrow"] if few else []
 
 
-def _rare(counts: NDArray[np.int64]) -> list[str]:
+def _rare(classes: Sequence[int], counts: NDArray[np.int64]) -> list[str]:
     of_class = counts.sum(axis=(0, 1))
-    rare = [str(label) for label, number in enumerate(of_class) if number < RARE]
+    names = classes or range(len(of_class))
+    rare = [str(label) for label, number in zip(names, of_class, strict=True) if number < RARE]
     return [f"fewer than {RARE} samples of class {', '.join(rare)}"] if rare else []
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from experiments.fusion_value.config import Config
 from experiments.harness import UserError, input_errors
@@ -24,7 +24,7 @@ from mmjax.data import (
     generative_data,
     is_unpaired_npz,
     load_npz,
-    splits_of,
+    split_codes,
 )
 
 Ids = NDArray[np.int64]
@@ -52,6 +52,8 @@ class CellSet(NamedTuple):
     """(n,) 0 to train on, 1 to validate, 2 to test."""
     names: tuple[str, str] = ("x1", "x2")
     """Of the modalities."""
+    classes: tuple[int, ...] = ()
+    """What a file calls the classes; none where it is by their number."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -74,13 +76,22 @@ def marginals(p: Table) -> tuple[Table, Table, Table]:
     return p.sum(axis=2), p.sum(axis=1), p.sum(axis=0)
 
 
-@functools.lru_cache(maxsize=2)
 def sets_of(config: Config) -> Mapping[str, CellSet]:
     """Return the data sets of a configuration by name.
 
     Raises:
       UserError: if the file has one modality only, or samples that lack one.
     """
+    return _sets(config, last_change(config.data))
+
+
+def last_change(path: Path | None) -> int | None:
+    """Return when a file, if there is one, was last written, to remember by what was read of it."""
+    return path.stat().st_mtime_ns if path and path.exists() else None
+
+
+@functools.lru_cache(maxsize=2)
+def _sets(config: Config, changed: int | None) -> Mapping[str, CellSet]:
     if config.data is not None:
         return _of_file(config, config.data)
     makers: dict[str, Callable[[Config], Mapping[str, CellSet]]] = {
@@ -166,23 +177,20 @@ class LabelledSamples(NamedTuple):
 
     modalities: Mapping[str, NDArray[Any]]
     label: Ids
+    """(n,) classes, all of which occur."""
     part: NDArray[np.int8]
     """(n,) 0 to train on, 1 to validate, 2 to test."""
+    classes: tuple[int, ...]
+    """What the data set calls them."""
 
 
 def labelled_samples(data: MultimodalData, seed: int) -> LabelledSamples:
     """Deal the samples to parts, where the data set has none, and leave out those without label."""
-    splits = splits_of(data, key=jax.random.key(seed), fractions=FRACTIONS)
-    labelled = [np.asarray(part.weight) > 0 for part in splits]
-
-    def joined(arrays: Sequence[ArrayLike]) -> NDArray[Any]:
-        return np.concatenate([np.asarray(x)[rows] for x, rows in zip(arrays, labelled, strict=True)])
-
-    return LabelledSamples(
-        {name: joined([part.modalities[name] for part in splits]) for name in data.modalities},
-        joined([part.label for part in splits]).astype(np.int64),
-        np.repeat(np.arange(3, dtype=np.int8), [rows.sum() for rows in labelled]),
-    )
+    codes = split_codes(data, key=jax.random.key(seed), fractions=FRACTIONS)
+    rows = np.concatenate([np.flatnonzero((codes == code) & (data.label >= 0)) for code in range(3)])
+    classes, label = np.unique(data.label[rows], return_inverse=True)
+    modalities = {name: x[rows] for name, x in data.modalities.items()}
+    return LabelledSamples(modalities, label, codes[rows], tuple(classes.tolist()))
 
 
 def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
@@ -193,10 +201,10 @@ def _of_file(config: Config, path: Path) -> dict[str, CellSet]:
 
 def _pairs(config: Config, name: str, data: MultimodalData, pairs: Sequence[tuple[str, str]]) -> dict[str, CellSet]:
     """Cut the modalities of a data set, by its training samples; unlabelled samples are left out."""
-    views, label, part = labelled_samples(data, config.seed)
+    views, label, part, classes = labelled_samples(data, config.seed)
     ids = {view: _cells(config, views[view], part) for view in dict.fromkeys(itertools.chain(*pairs))}
     return {
-        f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part, (first, second))
+        f"{name}, {first} and {second}": CellSet(ids[first], ids[second], label, part, (first, second), classes)
         for first, second in pairs
     }
 

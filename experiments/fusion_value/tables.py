@@ -151,7 +151,7 @@ def labelling(rows: Rows) -> Table:
     """Return the width of the range by labelled pairs, and the share of draws."""
     frame = pd.DataFrame([row for row in rows if row.get("kind") == "labelling"])
     free = {row["set"]: row["upper"] - row["lower"] for row in rows if row.get("kind") == "range"}
-    frame["width"] = frame["upper"] - frame["lower"]
+    frame["width"] = (frame["upper"] - frame["lower"]).fillna(frame["set"].map(free))
     grouped = frame.groupby(["set", "labelled"], sort=False)["width"]
     means = grouped.agg(["mean", "min", "max"]).reset_index()
     means["of none labelled"] = means["mean"] / means["set"].map(free)
@@ -159,6 +159,6 @@ def labelling(rows: Rows) -> Table:
     note = (
         "Width of the range of the accuracy, mean, least and most over draws of so many labelled pairs: their "
         "simultaneous 95 % intervals bound every entry of the joint, beside the three marginals. Few pairs say little "
-        "about many entries."
+        "about many entries. Where they miss and leave no joint, the width is that of none labelled."
     )
     return Table("What labelled pairs buy", means, note)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.fusion_value.sets import CellSet, labelled_samples, read_pairs
+from experiments.fusion_value.sets import CellSet, labelled_samples, last_change, read_pairs
 from experiments.harness import Rows, input_errors
 from experiments.model_selection.config import Config
 from experiments.model_selection.decomposition import PARTS, decomposed
@@ -41,13 +41,17 @@ def groups_of(config: Config) -> Mapping[str, tuple[str, ...]]:
     return {GENERATED: generated, **{name: (name,) for name in sets if name not in generated}}
 
 
-@functools.lru_cache(maxsize=2)
 def sets_of(config: Config) -> Mapping[str, SampleSet]:
     """Return the data sets by name: the known ones, then the new ones.
 
     Raises:
       UserError: if the file has one modality only, or samples that lack one.
     """
+    return _sets(config, last_change(config.data))
+
+
+@functools.lru_cache(maxsize=2)
+def _sets(config: Config, changed: int | None) -> Mapping[str, SampleSet]:
     of_file = {} if config.data is None else _of_file(config, config.data)
     ratios = {name: GENERATIVE_RATIOS[name] for name in config.known}
     ratios |= {} if config.data else _drawn_ratios(config)
@@ -96,7 +100,7 @@ def _generated(config: Config, place: int, ratios: tuple[float, float, float]) -
 def _of_file(config: Config, path: Path) -> dict[str, SampleSet]:
     data = read_pairs(path, config.modalities)
     with input_errors(path):
-        views, label, part = labelled_samples(data, config.seed)
+        views, label, part, _ = labelled_samples(data, config.seed)
     return {
         f"{path.stem}, {first} and {second}": _sample_set(config, views[first], views[second], label, part)
         for first, second in itertools.combinations(views, 2)

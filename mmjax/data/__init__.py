@@ -47,7 +47,7 @@ from mmjax.data._prefetch import PrefetchedBatches, Source, TfdsSource
 from mmjax.data._presets import PRESETS, Preset, check_preset, random_like
 from mmjax.data._renderers import ImageRenderer, Renderer, SequenceRenderer, SetRenderer, TableRenderer
 from mmjax.data._shapes import ShapePairs, shape_pairs
-from mmjax.data._splits import Splits, cut, only, splits_of, standardised
+from mmjax.data._splits import Splits, cut, only, split_codes, splits_of, standardised
 from mmjax.data._synergistic import parity_accuracy, parity_data, parity_information
 from mmjax.data._unpaired import Unpaired, unpaired, unpaired_of
 from mmjax.data._views import breast_cancer_views, digits_halves
@@ -145,6 +145,7 @@ __all__ = [
     "sample_task",
     "shape_pairs",
     "spiral",
+    "split_codes",
     "splits_of",
     "standardised",
     "student_task",

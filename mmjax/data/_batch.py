@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -40,7 +41,8 @@ def batch_of(
       the batch, its integers int32 and its other numbers in JAX's float.
 
     Raises:
-      ValueError: if there is no modality, lengths differ, or a mask has no modality.
+      ValueError: if there is no modality, lengths differ, a mask has no modality, or numbers of an array of NumPy's
+        exceed those of the device: int32, and JAX's float.
     """
     arrays = {name: _array(x) for name, x in modalities.items()}
     y = _array(label)
@@ -64,6 +66,17 @@ def batch_of(
 
 
 def _array(x: ArrayLike) -> Array:
-    """Bring an array to the device as int32, or in JAX's float."""
-    host = np.asarray(x) if not isinstance(x, jnp.ndarray) else x
-    return jnp.asarray(host, jnp.int32 if np.issubdtype(host.dtype, np.integer) else float)
+    """Bring an array to the device as int32, or in JAX's float; refuse numbers of the host that do not fit."""
+    if isinstance(x, jnp.ndarray):
+        return jnp.asarray(x, jnp.int32 if jnp.issubdtype(x.dtype, jnp.integer) else float)
+    host = np.asarray(x)
+    if np.issubdtype(host.dtype, np.integer):
+        dtype, limit = np.dtype(np.int32), float(np.iinfo(np.int32).max)
+    else:
+        dtype = jax.dtypes.canonicalize_dtype(float)
+        limit = float(jnp.finfo(dtype).max)
+    if host.size and host.dtype.itemsize >= dtype.itemsize and host.dtype != dtype:
+        least, most = host.min(), host.max()
+        if least < -limit or most > limit:
+            raise ValueError(f"numbers of a batch must fit into {dtype}; got {least} to {most}")
+    return jnp.asarray(host, dtype)

@@ -47,13 +47,33 @@ def splits_of(data: MultimodalData, *, key: Array, fractions: Sequence[float] = 
     Raises:
       ValueError: if a part has no labelled sample, a class none in train, or the fractions are not such shares.
     """
+    split = split_codes(data, key=key, fractions=fractions)
+    return Splits(*(_part(data, np.flatnonzero(split == code)) for code in range(len(_NAMES))))
+
+
+def split_codes(
+    data: MultimodalData, *, key: Array, fractions: Sequence[float] = (0.7, 0.15, 0.15)
+) -> NDArray[np.int8]:
+    """Return which part each sample of a data set is in, for work on the host: the parts are those of `splits_of`.
+
+    Args:
+      data: the samples.
+      key: PRNG key; unused where the file has a split.
+      fractions: shares of train, valid and test; positive, of sum 1. Unused where the file has a split.
+
+    Returns:
+      (n,), 0 train, 1 valid, 2 test.
+
+    Raises:
+      ValueError: as `splits_of` does.
+    """
     if data.split is None:
         _check_fractions(fractions)
         split = _stratified(key, data.label, fractions)
     else:
         split = data.split
     _check_parts(data.label, split)
-    return Splits(*(_part(data, np.flatnonzero(split == code)) for code in range(len(_NAMES))))
+    return split
 
 
 def cut(samples: Batch, sizes: Sequence[int]) -> Splits:

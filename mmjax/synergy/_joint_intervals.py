@@ -26,7 +26,8 @@ def joint_intervals(counts: ArrayLike, *, level: float = 0.95) -> tuple[NDArray[
     successes = np.asarray(counts, np.float64)
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1; got {level}")
-    if successes.ndim != 3 or not np.all((successes >= 0) & (successes == np.round(successes))):
+    whole = np.isfinite(successes) & (successes >= 0) & (successes == np.round(successes))
+    if successes.ndim != 3 or not successes.size or not np.all(whole):
         raise ValueError(
             f"counts must be integers of at least 0 with axes (x1, x2, y); got an array of shape {successes.shape}"
         )

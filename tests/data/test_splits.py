@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmjax.data import MultimodalData, Splits, batch_of, cut, only, splits_of, standardised
+from mmjax.data import MultimodalData, Splits, batch_of, cut, only, split_codes, splits_of, standardised
 
 KEY = jax.random.key(0)
 
@@ -29,6 +29,33 @@ def test_the_split_of_the_file_is_taken_as_it_is():
     assert splits.test.label.tolist() == [0, 1]
     assert splits.test.weight.tolist() == [0, 1]
     assert splits.test.masks["even"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("split", [None, [0, 0, 1, 2] * 8])
+def test_codes_are_those_of_the_parts(split):
+    data = data_of([0, 1, 0, 1] * 8, split)
+    codes = split_codes(data, key=KEY)
+    assert [np.flatnonzero(codes == code).tolist() for code in range(3)] == [rows(p) for p in splits_of(data, key=KEY)]
+
+
+@pytest.mark.parametrize(
+    ("x", "label"),
+    [
+        (np.array([0, 2**31]), np.array([0, 1])),
+        (np.array([0.0, 1e200]), np.array([0, 1])),
+        (np.zeros(2), np.array([0, 2**32])),
+        (np.array([0, 2**31], np.uint32), np.array([0, 1])),
+    ],
+)
+def test_numbers_that_the_device_would_change_are_refused(x, label):
+    with pytest.raises(ValueError, match=r"numbers of a batch must fit into (int|float)32; got 0"):
+        batch_of({"x": x}, label)
+
+
+def test_wide_numbers_that_fit_are_taken():
+    batch = batch_of({"x": np.array([-(2**31) + 1, 2**31 - 1]), "y": np.array([1e38, np.nan])}, np.array([0, 1]))
+    np.testing.assert_array_equal(batch.modalities["x"], [-(2**31) + 1, 2**31 - 1])
+    assert batch.modalities["y"].dtype == jnp.float32
 
 
 def test_a_drawn_split_keeps_the_classes_in_proportion():

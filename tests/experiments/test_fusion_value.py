@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import os
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from experiments.fusion_value.decision import caveats, decision_row, measured, v
 from experiments.fusion_value.figure import figure
 from experiments.fusion_value.ranges import labelling_rows, published_range, range_row
 from experiments.fusion_value.sets import CellSet, marginals, sets_of
-from experiments.fusion_value.tables import beside, holds, tables
+from experiments.fusion_value.tables import beside, holds, labelling, tables
 from experiments.fusion_value.trial import make_trial, stacked
 from mmjax import synergy
 from mmjax.data import GATES, UnpairedData
@@ -92,6 +93,18 @@ def test_labelled_pairs_narrow_the_range():
     assert all(row["lower"] <= free["cells"] <= row["upper"] for row in rows[2:])
 
 
+def test_pairs_whose_intervals_leave_no_joint_narrow_nothing(monkeypatch):
+    """Of exclusive or's labels all would be 0, which unimodal labels refute."""
+    monkeypatch.setattr(synergy, "joint_intervals", lambda counts: (np.full((2, 2, 2), [0.2, 0]), np.ones((2, 2, 2))))
+    name, of = "xor, 10% noise", sets_of(TINY)["xor, 10% noise"]
+    rows = labelling_rows(TINY, name, of)
+    assert all(np.isnan(row["lower"]) and np.isnan(row["upper"]) for row in rows)
+    free = range_row(TINY, name, of)
+    table = labelling([free, *rows]).frame
+    np.testing.assert_allclose(table["width"], free["upper"] - free["lower"])
+    np.testing.assert_allclose(table["of none labelled"], 1)
+
+
 def test_data_sets_are_stacked_by_repeating_and_filling_up():
     few = CellSet(*(np.array([0, 1, 1, 0]) for _ in range(3)), np.array([0, 0, 1, 2], np.int8))
     many = CellSet(*(np.array([0, 1, 0, 1, 0, 1]) for _ in range(3)), np.array([0, 0, 0, 1, 1, 2], np.int8))
@@ -166,6 +179,61 @@ def drawn(table, num_samples, seed=0):
 def flipped(gate, share=0.1):
     p = np.asarray(GATES[gate], float)
     return (1 - share) * p + share * p[:, :, ::-1]
+
+
+def written(path, **arrays):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (2, 300))
+    np.savez(path, **({"a": x[0], "b": x[1], "label": x[0] & x[1]} | {k: f(x) for k, f in arrays.items()}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"a": lambda x: x[0] + 1e9},
+        {"a": lambda x: x[0] * 2**40},
+        {"label": lambda x: (x[0] & x[1]) * 2**32},
+        {"label": lambda x: (x[0] & x[1]) * 999 + 7},
+    ],
+    ids=["large", "64 bits", "labels of 64 bits", "labels in between do not occur"],
+)
+def test_cells_and_classes_are_those_of_the_file_whatever_its_numbers(arrays, tmp_path):
+    plain, odd = (
+        next(iter(sets_of(Config(data=written(tmp_path / name, **of))).values()))
+        for name, of in (("plain.npz", {}), ("odd.npz", arrays))
+    )
+    assert odd.sizes == (2, 2, 2)
+    np.testing.assert_array_equal(odd.counts(), plain.counts())
+    rare = caveats(odd._replace(label=np.zeros_like(odd.label)), odd.part >= 0, odd.counts() * [1, 0])
+    assert any(f"of class {odd.classes[1]}" in said for said in rare)
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    path = written(tmp_path / "mine.npz")
+    before = next(iter(sets_of(Config(data=path)).values()))
+    os.utime(written(path, label=lambda x: x[0] | x[1]), ns=(1, 1))
+    after = next(iter(sets_of(Config(data=path)).values()))
+    assert before.label.sum() < after.label.sum()
+
+
+def test_names_that_look_alike_in_ascii_keep_their_rows(tmp_path):
+    path = tmp_path / "donn\u00e9es.npz"
+    x = np.random.default_rng(0).integers(0, 2, (3, 200))
+    np.savez(path, **{"x 1": x[0], "x-1": x[1], "gr\u00f6\u00dfe": x[2], "label": x[0] ^ x[1]})
+    config = Config(data=path)
+    found = items(config)
+    assert sum(key.startswith("decision-") for key in found) == len(sets_of(config)) == 3
+    assert all(key.isascii() for key in found)
+
+
+def test_few_samples_give_no_verdict(tmp_path):
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(30, np.full(8, 1 / 8)).reshape(2, 2, 2)
+    of = CellSet(*(np.repeat(x.ravel(), counts.ravel()) for x in np.indices((2, 2, 2))), np.zeros(30, np.int8))
+    row = decision_row(Config(data=tmp_path, num_subsamples=5), "few", of)
+    assert row["verdict"].startswith("these data cannot tell: too few samples")
+    assert "30 samples for 8 cells" in row["caveats"][0]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +331,9 @@ def test_the_table_of_verdicts_reads_as_a_sentence():
         (["--num-cells", "1"], "num_cells must be at least 2; got 1"),
         (["--raw", "noise"], "raw must be some of AND"),
         (["--rates", "-1"], "rates must be positive and finite"),
-        (["--labelled", "0"], "labelled pairs at least 1"),
+        (["--labelled", "0"], "labelled must be positive"),
+        (["--labelled", "--num-steps", "1"], "labelled must be positive and finite, one or more, each once; got none"),
+        (["--modalities", "a", "b"], "modalities are those of a data file"),
         (["--margin", "1"], "margin must be in [0, 1); got 1.0"),
         (["--num-subsamples", "1"], "num_subsamples must be at least 2; got 1"),
     ],

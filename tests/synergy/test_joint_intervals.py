@@ -31,7 +31,8 @@ def test_nothing_labelled_says_nothing_and_one_cell_all():
 
 
 def test_what_are_no_counts_is_refused():
-    for counts in (np.full((1, 1, 2), -1), np.full((1, 1, 2), 0.5), np.full((1, 1, 2), np.nan), np.ones((2, 2))):
+    bad = [np.full((1, 1, 2), value) for value in (-1, 0.5, np.nan, np.inf)]
+    for counts in (*bad, np.ones((2, 2)), np.ones((0, 2, 2))):
         with pytest.raises(ValueError, match="counts must be integers"):
             synergy.joint_intervals(counts)
     with pytest.raises(ValueError, match="level must be between 0 and 1; got 1"):
