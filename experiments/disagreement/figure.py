@@ -19,8 +19,9 @@ _BLUE, _ORANGE = "#1f5fa8", "#e08a1e"
 def figure(config: Config, rows: Rows) -> "Figure":
     """Draw the accuracy of all seeds, and their mean."""
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    height = 0.9 + 0.3 * len(config.objectives)
+    height = 1.2 + 0.3 * len(config.objectives)
     made = Figure(figsize=(12, height * len(config.worlds)), layout="constrained")
     grid = made.subplots(len(config.worlds), len(LABELS), squeeze=False, sharey=True)
     places = np.arange(len(config.objectives))[::-1]
@@ -35,6 +36,12 @@ def figure(config: Config, rows: Rows) -> "Figure":
             panel.axvline(100 / WORLDS[world].num_classes[label], color="#999999", linestyle=":", linewidth=1)
             panel.set_title(f"{world}: {label}", fontsize=10)
         panels[0].set_yticks(places, config.objectives)
+    handles = [
+        Line2D([], [], color=_ORANGE, marker=".", linestyle="", label="ours: a seed, and the mean"),
+        Line2D([], [], color=_BLUE, marker=".", linestyle="", label="others"),
+        Line2D([], [], color="#999999", linestyle=":", label="chance"),
+    ]
+    made.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     for panel in grid[-1]:
         panel.set_xlabel("accuracy of a linear probe, %")
     return made

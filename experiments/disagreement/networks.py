@@ -70,7 +70,7 @@ class Network(nn.Module):
         return self.encoder1(x1), self.encoder2(x2)
 
     def fuse(self, latents: Latents, present: Latents | None = None) -> Array:
-        """Return fused latents (n, 2 width); a trained vector stands for what is not present, of 0 and 1."""
+        """Return fused latents (n, 2 width); a trained vector stands for latents where `present`, as long, is 0."""
         first, second = map(nn.relu, latents)
         if present is not None:
             first, second = (

@@ -19,7 +19,8 @@ from mmjax.estimators import disagreement, info_nce, nce_club
 
 View = tuple[Array, Array]
 """The first and the second modality of some pairs."""
-Objective = Callable[[Network, View, View, Array], Array]
+OfViews = Callable[[Network, View, View, Array], Array]
+"""From a network, two views of the same pairs and a key to what is minimised."""
 NUM_MASKS, KEPT = 6, 0.3
 """Of InfMasking: masks of a pair, and the share of latents that each keeps; those of its public run on Trifeature."""
 
@@ -55,7 +56,11 @@ def factorised(network: Network, view: View, other: View, key: Array) -> Array:
     """FactorCL without labels (Liang et al. 2023, arXiv 2306.05268): half of the latents shared, half of them unique.
 
     Other views take the place of the label: I(X1;X2) - I(X1;X2|views) of the shared halves, and I(Xm;views) - I(X1;X2)
-    + I(X1;X2|views) of the unique ones. InfoNCE stands for what is added, NCE-CLUB for what is subtracted.
+    + I(X1;X2|views) of the unique ones. InfoNCE stands for what is added, NCE-CLUB for what is subtracted. As in the
+    public code, latents are put beside those of their views where the information is given these: what is estimated is
+    I(X1,view 1;X2,view 2), at least I(X1;X2), so that the shared term is none of information. That code has embeddings
+    of their own for each term in the place of halves, counts what the unique terms share once, here it is of each, and
+    trains the critics of upper bounds for five steps of one here.
     """
     del key
     half = network.width // 2
@@ -90,7 +95,7 @@ def masked_views(network: Network, view: View, other: View, key: Array) -> Array
     return jnp.mean(jnp.stack([*-_fused_terms(network, view, other), *masked]))
 
 
-OBJECTIVES: Mapping[str, Objective] = {
+OBJECTIVES: Mapping[str, OfViews] = {
     "agreement": agreement,
     "prediction": prediction,
     "disagreement": with_disagreement,

@@ -10,10 +10,9 @@ from experiments.disagreement.trial import UNTRAINED
 from experiments.disagreement.worlds import LABELS, WORLDS
 from experiments.harness import Rows, Table
 from mmjax import sweep
-from mmjax.training import paired_interval
 
-BASELINE = "agreement"
-COMPARED = ("redundancy", "synergy")
+COMPARISONS = (("redundancy", "agreement"), ("synergy", "agreement"), ("synergy", UNTRAINED))
+"""Labels whose probes are compared, and the objective that they are compared with."""
 
 
 def tables(config: Config, rows: Rows) -> Sequence[Table]:
@@ -37,11 +36,12 @@ def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
     made = []
     for objective in config.objectives:
         rate = trials[trials["objective"] == objective]["learning_rate"].iloc[0]
-        row: dict[str, object] = {"objective": objective, "rate": None if objective == UNTRAINED else rate}
-        row |= {label: of_label(trials, objective, label).mean() for label in LABELS}
-        if BASELINE in config.objectives:
-            row |= {f"{label} over {BASELINE}": _over(trials, objective, label) for label in COMPARED}
-        made.append(row)
+        row: dict[str, object] = {"objective": objective, "rate": "" if objective == UNTRAINED else f"{rate:g}"}
+        made.append(row | {label: of_label(trials, objective, label).mean() for label in LABELS})
+    frame = pd.DataFrame(made)
+    for label, baseline in COMPARISONS:
+        if baseline in config.objectives:
+            frame[f"{label} over {baseline}"] = frame["objective"].map(_over(trials, label, baseline)).fillna("")
     chance = ", ".join(f"{name} {100 / number:.0f} %" for name, number in WORLDS[world].num_classes.items())
     note = (
         "Accuracy in percent of linear probes of the latents of both modalities and of their fusion, mean over "
@@ -52,12 +52,14 @@ def _probes(config: Config, world: str, trials: pd.DataFrame) -> Table:
         "which is a random one there. No published number stands beside: theirs are of "
         "other networks and images."
     )
-    return Table(f"Probes of {world}", pd.DataFrame(made), note)
+    return Table(f"Probes of {world}", frame, note)
 
 
-def _over(trials: pd.DataFrame, objective: str, label: str) -> str:
-    if objective == BASELINE:
-        return ""
-    of = paired_interval(of_label(trials, objective, label), of_label(trials, BASELINE, label))
-    ends = f" [{of.low:+.1f}, {of.high:+.1f}]" if np.isfinite(of.low) else ""
-    return f"{of.mean:+.1f}{ends}"
+def _over(trials: pd.DataFrame, label: str, baseline: str) -> dict[str, str]:
+    """Return by how many points others are above an objective, paired by seed."""
+    found = sweep.differences(trials, by="objective", baseline=baseline, metric=f"test/{label}")
+    return {
+        row["objective"]: f"{100 * row['difference']:+.1f}"
+        + (f" [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]" if np.isfinite(row["low"]) else "")
+        for _, row in found.iterrows()
+    }

@@ -10,14 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from experiments.disagreement.networks import Network
-from experiments.disagreement.objectives import OBJECTIVES, Objective, agreement
+from experiments.disagreement.objectives import OBJECTIVES, OfViews, agreement
 from experiments.disagreement.worlds import LABELS, WORLDS, Pairs, World
 from mmjax.competition import linear_probe, probe_logits
 from mmjax.data import Batch, Splits, batch_of
 from mmjax.numerics import nan_unless
 from mmjax.sweep import TrialFn
-from mmjax.training import NewStatistics, TrainConfig, best_of, make_fit
-from mmjax.training import Objective as Minimised
+from mmjax.training import NewStatistics, Objective, TrainConfig, best_of, make_fit
 
 NUM_SEGMENTS = 5
 NUM_TEST = 2000
@@ -69,8 +68,8 @@ def make_trial(static: Mapping[str, Any]) -> tuple[TrialFn, tuple[()]]:
 
 
 def pre_training(
-    network: Network, world: World, objective: Objective, accuracies: Accuracies, example: Pairs
-) -> Minimised:
+    network: Network, world: World, objective: OfViews, accuracies: Accuracies, example: Pairs
+) -> Objective:
     """Make what a run minimises, an objective on two views of each batch, and is measured by, accuracies of probes."""
     apply: Callable[..., Any] = network.apply
 
@@ -90,7 +89,7 @@ def pre_training(
         of_views = (batch.modalities["x1"], batch.modalities["x2"], key)
         return apply({"params": params}, *of_views, method=on_views), NewStatistics(statistics)
 
-    return Minimised(init, loss, accuracies, full_batches=True)
+    return Objective(init, loss, accuracies, full_batches=True)
 
 
 def probed(

@@ -43,6 +43,8 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         check_counts(self, num_new=1, num_seeds=1, num_cells=2, num_samples=64, transform_dim=1, num_steps=1, seed=0)
+        if self.modalities and self.data is None:
+            raise ValueError("modalities are those of a data file; give one by --data")
         check_numbers("rates", self.rates)
         check_names("methods", self.methods, METHODS, least=NUM_SUGGESTED + 1)
         check_names("known", self.known, GENERATIVE_RATIOS, least=2)

@@ -17,8 +17,8 @@ FUSION = Source(
 PRETRAINED = Source(
     "disagreement",
     ("full", "quick"),
-    among={"worlds": ("vectors",), "objectives": ("agreement", "disagreement", "both")},
-    fields=("num_samples", "num_labelled", "rates", "num_steps", "width"),
+    among={"worlds": ("vectors",), "objectives": ("untrained", "agreement", "disagreement", "both")},
+    fields=("num_samples", "num_labelled", "rates", "num_steps", "batch_size", "width"),
 )
 
 
@@ -72,7 +72,10 @@ def labelling(results: Results) -> Found:
 
 
 def pretrained(results: Results) -> Found:
-    """Return how much better synergy is read off latents that may disagree than off those that must agree."""
+    """Return how much better synergy is read off latents that may disagree than off those that must agree, or any."""
     frame = results.table("Probes of vectors").set_index("objective")
-    shown = [f"{name} {frame.loc[name, 'synergy over agreement']}" for name in ("disagreement", "both")]
-    return Found(f"synergy read off, over agreement: {', '.join(shown)} points")
+    shown = [
+        f"{name} {frame.loc[name, 'synergy over agreement']}, over none {frame.loc[name, 'synergy over untrained']}"
+        for name in ("disagreement", "both")
+    ]
+    return Found(f"synergy read off, over agreement: {'; '.join(shown)} points")

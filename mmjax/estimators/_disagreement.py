@@ -26,10 +26,10 @@ def disagreement(scores: Sequence[Array] | Array, *, weights: Array | None = Non
 
       info_nce(sum_m w_m s_m) = sum_m w_m info_nce(s_m) + D,
 
-    so that D is what candidates tell of all modalities beyond what they tell of one of them on average: a loss that
-    maximises the first term alone asks each modality to recognise the sample by itself, one that maximises the sum lets
-    them differ. The identity holds sample by sample, ours; it is the disagreement bound on H(Y|X1,...,XM) with the
-    place of the right candidate as Y.
+    so that D is what the mean score tells beyond what one modality tells on average, and a lower bound on what all of
+    them tell beyond it if predictions are exact: a loss that maximises the first term alone asks each modality to
+    recognise the sample by itself, one that maximises the sum lets them differ. The identity holds sample by sample,
+    ours; it is the disagreement bound on H(Y|X1,...,XM) with the place of the right candidate as Y.
 
     Args:
       scores: for each of M >= 1 modalities s_m(i, j) of n samples and b candidates, shape (n, b); or one array

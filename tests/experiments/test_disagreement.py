@@ -3,22 +3,27 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from experiments import harness
 from experiments.disagreement import objectives
+from experiments.disagreement import trial as trial_module
 from experiments.disagreement.__main__ import EXPERIMENT
 from experiments.disagreement.config import NAMES, Config
 from experiments.disagreement.figure import figure
 from experiments.disagreement.networks import Critic, Network
 from experiments.disagreement.objectives import OBJECTIVES
 from experiments.disagreement.tables import chosen, of_label, tables
-from experiments.disagreement.trial import make_trial
+from experiments.disagreement.trial import make_trial, pre_training, probed
 from experiments.disagreement.worlds import LABELS, WORLDS
+from mmjax.competition import linear_probe, probe_logits
+from mmjax.data import Splits, batch_of
 from mmjax.estimators import info_nce, nce_club
+from mmjax.training import TrainConfig, make_fit
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
-NETWORK = Network(4)
+pytestmark = pytest.mark.usefixtures("quickly_compiled", "optax_promotes")
+NETWORK, WIDE = Network(4), Network(16)
 
 
 def views():
@@ -26,12 +31,12 @@ def views():
     return tuple(first), tuple(second)
 
 
-def parameters(objective):
-    return NETWORK.init(jax.random.key(0), *views(), jax.random.key(1), method=objective)
+def parameters(objective, network=NETWORK):
+    return network.init(jax.random.key(0), *views(), jax.random.key(1), method=objective)
 
 
-def value(objective, variables):
-    return NETWORK.apply(variables, *views(), jax.random.key(1), method=objective)
+def value(objective, variables, network=NETWORK):
+    return network.apply(variables, *views(), jax.random.key(1), method=objective)
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -46,7 +51,35 @@ def test_labels_of_a_world_are_told_by_those_who_should(name):
     for first, second in (("unique 1", "synergy"), ("unique 2", "synergy"), ("redundancy", "synergy")):
         share = [np.mean(labels[second][labels[first] == c]) for c in np.unique(labels[first])]
         np.testing.assert_allclose(share, 0.5, atol=0.06)
-    assert world.view(jax.random.key(1), pairs.x1).shape == pairs.x1.shape
+
+
+def probe_accuracies(name, which):
+    """By linear probes of a modality as it is."""
+    world = WORLDS[name]
+    pairs = world.draw(jax.random.key(0), 3000)
+    x = getattr(pairs, which).reshape(3000, -1)
+    found = {}
+    for label, num_classes in world.num_classes.items():
+        probe = linear_probe(x[:2000], pairs.labels[label][:2000], num_classes=num_classes)
+        right = jnp.argmax(probe_logits(probe, x[2000:]), axis=1) == pairs.labels[label][2000:]
+        found[label] = float(jnp.mean(right)) * num_classes  # chance is 1
+    return found
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize(("which", "own", "other"), [("x1", "unique 1", "unique 2"), ("x2", "unique 2", "unique 1")])
+def test_a_modality_tells_its_own_label_and_no_other(name, which, own, other):
+    found = probe_accuracies(name, which)
+    assert found[own] > 1.6 and found["redundancy"] > 1.25
+    assert found[other] == pytest.approx(1, abs=0.15) and found["synergy"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_view_of_vectors_is_near_them():
+    world = WORLDS["vectors"]
+    x = world.draw(jax.random.key(0), 2000).x1
+    noise = np.asarray(world.view(jax.random.key(1), x) - x)
+    assert np.std(noise) == pytest.approx(0.3, rel=0.05) and np.std(noise) < np.std(np.asarray(x))
+    assert abs(np.corrcoef(noise.ravel(), np.asarray(x).ravel())[0, 1]) < 0.02
 
 
 def test_views_of_images_are_rolled_each_its_own_way(monkeypatch):
@@ -219,6 +252,59 @@ def test_the_terms_of_the_factorised_objective():
     np.testing.assert_allclose(value(OBJECTIVES["FactorCL"], variables), -(shared + each + 2 * between), rtol=1e-4)
 
 
+def test_agreement_is_info_nce_of_cosines_both_ways():
+    """In NumPy, of the first modality of a view and the second of the other."""
+    variables = parameters(OBJECTIVES["agreement"], WIDE)
+
+    def embedded(network, view, other, key):
+        return network.critics["modalities"].embed(network.encode(*view)[0], network.encode(*other)[1])
+
+    first, second = (np.asarray(x, float) for x in value(embedded, variables, WIDE))
+    for of in (first, second):
+        np.testing.assert_allclose(np.linalg.norm(of, axis=1), 1, rtol=1e-5)
+    scores = first @ second.T / 0.1
+    ways = [np.mean(np.diag(s) - np.log(np.mean(np.exp(s), axis=1))) for s in (scores, scores.T)]
+    np.testing.assert_allclose(value(OBJECTIVES["agreement"], variables, WIDE), -np.mean(ways), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [(name, 1) for name in OBJECTIVES if name not in ("both", "FactorCL")] + [("both", 2)]
+)
+def test_what_is_learned_nears_the_most_that_a_batch_can_tell(name, least):
+    """Of b pairs log b nat, of each of the terms of `both`; nothing is told by independent latents, at 0."""
+    variables = parameters(OBJECTIVES[name], WIDE)
+    slope = jax.jit(jax.grad(lambda variables: value(OBJECTIVES[name], variables, WIDE)))
+    before = value(OBJECTIVES[name], variables, WIDE)
+    optimizer = optax.adam(1e-2)
+    state = optimizer.init(variables)
+    for _ in range(60):
+        updates, state = optimizer.update(slope(variables), state)
+        variables = optax.apply_updates(variables, updates)
+    after = value(OBJECTIVES[name], variables, WIDE)
+    assert -least * np.log(6) <= after < before - 0.3 * np.log(6)
+
+
+def test_training_lowers_what_is_minimised_on_two_views_of_each_batch():
+    world, network = WORLDS["vectors"], Network(8)
+    pairs = world.draw(jax.random.key(0), 256)
+    batch = batch_of({"x1": pairs.x1, "x2": pairs.x2}, pairs.labels["synergy"])
+    config = TrainConfig(num_segments=6, steps_per_segment=30, batch_size=64, drop_last=True)
+    objective = pre_training(network, world, OBJECTIVES["prediction"], lambda *_: {"loss": jnp.float32(0)}, pairs)
+    run = make_fit(config, objective).train(
+        jax.random.key(1), {"learning_rate": jnp.float32(1e-2)}, Splits(batch, pairs, pairs)
+    )
+    assert run["train"]["loss"][-1] < run["train"]["loss"][0] - 0.5
+
+    def apart(network, view, other, key):
+        of_source = [jnp.std(x - y) for of in (view, other) for x, y in zip(of, (pairs.x1, pairs.x2), strict=True)]
+        return jnp.stack([*of_source, *(jnp.std(x - y) for x, y in zip(view, other, strict=True))])
+
+    params = network.init(jax.random.key(2), pairs.x1, pairs.x2)["params"]
+    found, _ = pre_training(network, world, apart, lambda *_: {}, pairs).loss(params, {}, (), batch, jax.random.key(3))
+    np.testing.assert_allclose(found[:4], 0.3, rtol=0.1)
+    np.testing.assert_allclose(found[4:], 0.3 * np.sqrt(2), rtol=0.1)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_objectives_are_finite_and_have_finite_derivatives(name):
     variables = parameters(OBJECTIVES[name])
@@ -244,9 +330,11 @@ def test_rates_are_chosen_by_validation_and_differences_paired():
     config = Config(objectives=("untrained", "agreement", "disagreement"))
     (table,) = tables(config, trials())
     row = table.frame.set_index("objective").loc["disagreement"]
-    assert row["rate"] == 3e-3
+    assert row["rate"] == "0.003" and table.frame["rate"][0] == ""
     np.testing.assert_allclose(row["synergy"], 77.5)
     assert row["synergy over agreement"] == "+10.0 [+10.0, +10.0]"
+    assert row["synergy over untrained"] == "+20.0 [+20.0, +20.0]"
+    assert table.frame.set_index("objective").loc["agreement", "synergy over agreement"] == ""
     np.testing.assert_allclose(of_label(chosen(trials(), "vectors"), "agreement", "synergy"), [67.0, 68.0])
     panels = figure(config, trials()).axes
     assert [panel.get_title() for panel in panels] == [f"vectors: {label}" for label in LABELS]
@@ -265,6 +353,37 @@ def test_a_trial_reads_labels_off_trained_latents():
         assert np.all((accuracies > 0.4) & (accuracies <= 1))
     assert found["agreement"]["test"]["redundancy"] > 0.75
     assert found["agreement"]["test"] != found["untrained"]["test"]
+
+
+def test_probes_are_chosen_and_tested_on_pairs_of_their_own(monkeypatch):
+    """A trial's numbers are of slices of what it draws: 64 pairs to train on, those to choose by, those of the test."""
+    monkeypatch.setattr(trial_module, "probed", lambda *of: {"loss": jnp.mean(of[-1].x1)})
+    static = {"world": "vectors", "width": 4, "num_samples": 64, "num_labelled": 64, "num_steps": 5, "batch_size": 64}
+    trial, data = make_trial(static | {"objective": "untrained"})
+    found = trial(jax.random.key(0), {"learning_rate": jnp.float32(1e-2)}, data)
+    drawn = WORLDS["vectors"].draw(jax.random.split(jax.random.key(0))[0], 64 + 2 * trial_module.NUM_TEST).x1
+    np.testing.assert_allclose(found["valid"]["loss"], np.mean(drawn[64 : 64 + trial_module.NUM_TEST]), rtol=1e-4)
+    np.testing.assert_allclose(found["test"]["loss"], np.mean(drawn[64 + trial_module.NUM_TEST :]), rtol=1e-4)
+
+
+def test_training_that_diverged_has_no_accuracy():
+    world, network = WORLDS["vectors"], Network(4)
+    pairs = world.draw(jax.random.key(0), 64)
+    variables = network.init(jax.random.key(1), pairs.x1, pairs.x2)
+    found = probed(network, world, pairs, variables, pairs)
+    assert all(0 <= of <= 1 for of in found.values())
+    lost = probed(network, world, pairs, jax.tree.map(lambda x: x * jnp.nan, variables), pairs)
+    assert all(np.isnan(of) for of in lost.values())
+
+
+def test_untrained_networks_start_as_trained_ones_do():
+    """With a learning rate of nothing both have the same accuracies."""
+    static = {"world": "vectors", "width": 4, "num_samples": 64, "num_labelled": 64, "num_steps": 5, "batch_size": 64}
+    found = []
+    for name in ("untrained", "CoMM"):
+        trial, data = make_trial(static | {"objective": name})
+        found.append(trial(jax.random.key(0), {"learning_rate": jnp.float32(0)}, data)["test"])
+    assert {k: float(v) for k, v in found[0].items()} == {k: float(v) for k, v in found[1].items()}
 
 
 def test_the_command_writes_its_table_and_reads_a_finished_run(tmp_path, capsys):

@@ -180,6 +180,7 @@ MADE = {
         "Probes of vectors": {
             "objective": ["agreement", "disagreement", "both"],
             "synergy over agreement": [None, "+1.0", "+2.0 [+1.0, +3.0]"],
+            "synergy over untrained": ["-0.5", "+0.5", "+1.5 [+0.5, +2.5]"],
         }
     },
     "estimators": {
