@@ -7,7 +7,7 @@ such learning in its first version, whose loss we could not find), they may diff
 (2409.07402) and InfMasking (2509.25270) stand beside, and latents that were not trained at all.
 
 Takes about two minutes on two CPU cores, with five objectives; --preset full (all of them, six learning rates, ten
-seeds) about an hour on one core, --preset images (on images) an hour and a half.
+seeds) half an hour on one core, --preset images (on images) more than an hour.
 """
 
 import sys

@@ -6,8 +6,7 @@ single modalities and unlabelled pairs leave possible (arXiv 2306.04539 asks for
 and what fusion heads reach that are fed these cells and all labels. Then what labelled pairs buy: how much a number of
 them narrows the range; and what labels without pairs prove of modalities that are not cut into cells.
 
-Takes two and a half minutes on two CPU cores; --preset full, with four heads and ten draws of labelled pairs, far
-longer.
+Takes two and a half minutes on two CPU cores; --preset full, with four heads and ten draws of labelled pairs, ten.
 """
 
 import functools

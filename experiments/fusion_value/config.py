@@ -33,7 +33,7 @@ class Config:
     rates: tuple[float, ...] = (1e-3, 1e-2)
     """Learning rates of Adam, to choose from by validation loss."""
     num_cells: int = 6
-    """Cells of a modality that is continuous."""
+    """Cells of a modality; one of whole numbers keeps these if they are no more, or neighbours share a cell."""
     num_samples: int = 8000
     """Generated samples to train on; as many to test on, and a quarter for validation."""
     num_steps: int = 600

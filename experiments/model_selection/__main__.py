@@ -7,7 +7,7 @@ each method's learning rate is chosen by its validation loss. The tables show ho
 goes along with accuracy, and what the rule reaches of the best method's accuracy, beside the published numbers and
 controls that do not look at the decomposition.
 
-Takes about two minutes on two CPU cores, with six methods and fewer data sets; --preset full about forty.
+Takes about two minutes on two CPU cores, with six methods and fewer data sets; --preset full about ten.
 """
 
 import functools
