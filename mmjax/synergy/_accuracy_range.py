@@ -20,7 +20,7 @@ Table = NDArray[np.float64]
 LINEAR_TOLERANCE, INTEGER_TOLERANCE = 1e-7, 1e-6
 """HiGHS' feasibility tolerances of linear programmes, and of rows and choices of mixed-integer ones."""
 SCALE = 1000.0
-"""Of masses in the mixed-integer programme: tolerances of rows are of 1, those of choices relative."""
+"""Of masses in the mixed-integer programme: rows have an absolute tolerance, choices one relative to what they let."""
 EXACT = 1e-5
 """How near an end must come to what was found to be attained."""
 
@@ -117,9 +117,9 @@ def _rounded(given: Sequence[ArrayLike], tables: Sequence[Table]) -> _Marginals:
     """
     doubts = []
     for array, table in zip(map(np.asarray, given), tables, strict=True):
-        dtype = array.dtype if np.issubdtype(array.dtype, np.floating) else np.dtype(np.float64)
+        dtype = array.dtype if jnp.issubdtype(array.dtype, jnp.floating) else np.float64
         moved = np.abs(array.astype(np.float64) - table).max()
-        doubts.append(float(np.finfo(dtype).eps) * table + 2 * moved)
+        doubts.append(float(jnp.finfo(dtype).eps) * table + 2 * moved)
     p12, p1y, p2y = tables
     xy, xz, yz = p12[:, :, None], p1y[:, None, :], p2y[None, :, :]
     x, y, z = (table.sum(axis=axis, keepdims=True) for table, axis in ((xy, 1), (xy, 0), (yz, 1)))

@@ -1,4 +1,5 @@
 import itertools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from experiments.disagreement.objectives import OBJECTIVES
 from experiments.disagreement.tables import chosen, of_label, tables
 from experiments.disagreement.trial import make_trial, pre_training, probed
 from experiments.disagreement.worlds import LABELS, WORLDS
+from experiments.reproduce.synergy_readings import pretrained
 from mmjax.competition import linear_probe, probe_logits
 from mmjax.data import Splits, batch_of
 from mmjax.estimators import info_nce, nce_club
@@ -338,6 +340,14 @@ def test_rates_are_chosen_by_validation_and_differences_paired():
     np.testing.assert_allclose(of_label(chosen(trials(), "vectors"), "agreement", "synergy"), [67.0, 68.0])
     panels = figure(config, trials()).axes
     assert [panel.get_title() for panel in panels] == [f"vectors: {label}" for label in LABELS]
+
+
+def test_the_ledger_reads_the_table():
+    config = Config(objectives=("untrained", "agreement", "disagreement", "both"))
+    both = [row | {"objective": "both"} for row in trials() if row["objective"] == "disagreement"]
+    (table,) = tables(config, [*trials(), *both])
+    found = pretrained(types.SimpleNamespace(table={"Probes of vectors": table.frame}.__getitem__)).text
+    assert found.count("+10.0 [+10.0, +10.0], over none +20.0 [+20.0, +20.0]") == 2
 
 
 def test_a_trial_reads_labels_off_trained_latents():

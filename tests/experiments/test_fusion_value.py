@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import os
+import types
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from experiments.fusion_value.ranges import labelling_rows, published_range, ran
 from experiments.fusion_value.sets import CellSet, marginals, sets_of
 from experiments.fusion_value.tables import beside, holds, labelling, tables
 from experiments.fusion_value.trial import make_trial, stacked
+from experiments.reproduce import synergy_readings
 from mmjax import synergy
 from mmjax.data import GATES, UnpairedData
 
@@ -132,6 +134,16 @@ def test_what_is_reached_stands_beside_the_range_and_misses_are_counted():
     assert list(counted.frame["hold"]) == [11, 11]
     assert list(labelled.frame["of none labelled"]) == pytest.approx([0.5, 0.25])
     assert len(figure(TINY, rows).axes) == 2
+
+
+def test_the_ledger_reads_these_tables():
+    made = {table.name: table.frame for table in tables(TINY, made_rows())}
+    results = types.SimpleNamespace(table=made.__getitem__)
+    holds_in = int(made["Ranges that hold"].set_index("range").loc["exact", "hold"])
+    assert synergy_readings.holding(results).text.startswith(f"exact range in {holds_in} of {3 * len(GATES)} ")
+    frame = made["What labelled pairs buy"].assign(set="xor, 10% noise")
+    results = types.SimpleNamespace(table={"What labelled pairs buy": frame}.__getitem__)
+    assert synergy_readings.labelling(results).text == "noisy xor: width 0.20 by 50, 0.10 by 500 pairs"
 
 
 def test_what_unpaired_labels_prove_is_counted_against_what_is_reached():
