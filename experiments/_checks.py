@@ -35,6 +35,16 @@ def check_numbers(field: str, numbers: Sequence[float], *, positive: bool = True
         raise ValueError(f"{field} must be {kind} and finite, one or more, each once; got {said}")
 
 
+def check_modalities(config: Any) -> None:
+    """Refuse names of modalities without a data file that has them.
+
+    Raises:
+      ValueError: if there are some, and no `data`.
+    """
+    if config.modalities and config.data is None:
+        raise ValueError("modalities are those of a data file; give one by --data")
+
+
 def check_names(field: str, names: Sequence[str], known: Collection[str], *, least: int = 1) -> None:
     """Refuse names unless they are known ones, each once, and enough of them.
 

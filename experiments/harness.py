@@ -29,7 +29,7 @@ import jax
 from tqdm import tqdm
 
 import mmjax
-from experiments._checks import check_counts, check_names, check_numbers
+from experiments._checks import check_counts, check_modalities, check_names, check_numbers
 from experiments._launch import Launch, LaunchOptions, Sweep, run_sweep
 from experiments._options import Config, default_out, parse
 from experiments._store import OUTPUTS, TRIALS, Rows, RunStore, UserError, check_key
@@ -51,6 +51,7 @@ __all__ = [
     "Table",
     "UserError",
     "check_counts",
+    "check_modalities",
     "check_names",
     "check_numbers",
     "default_out",

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal, get_args
 
-from experiments.harness import check_counts, check_names
+from experiments.harness import check_counts, check_modalities, check_names
 
 Setting = Literal["weak common", "strong common", "three views", "nonlinear", "images", "digits"]
 
@@ -44,8 +44,7 @@ class Config:
             raise ValueError(
                 f"num_permutations must be at least 19 for p-values of {LEVEL}; got {self.num_permutations}"
             )
-        if self.modalities and self.data is None:
-            raise ValueError("modalities are those of a data file; give one by --data")
+        check_modalities(self)
         if len(set(self.modalities)) == 1 or len(set(self.modalities)) < len(self.modalities):
             raise ValueError(f"modalities must be two or more, each once; got {' '.join(self.modalities)}")
         check_names("settings", self.settings, get_args(Setting))

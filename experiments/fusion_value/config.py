@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from experiments.estimators.sources import SOURCES
-from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
+from experiments.harness import Launch, LaunchOptions, check_counts, check_modalities, check_names, check_numbers
 from experiments.sweep.task import HEADS
 
 Kind = Literal["gates", "random tables", "generative", "views"]
@@ -57,8 +57,7 @@ class Config:
         if not 0 <= self.time_limit < math.inf:
             raise ValueError(f"time_limit must not be negative; got {self.time_limit}")
         check_numbers("labelled", self.labelled)
-        if self.modalities and self.data is None:
-            raise ValueError("modalities are those of a data file; give one by --data")
+        check_modalities(self)
         if not 0 <= self.margin < 1:
             raise ValueError(f"margin must be in [0, 1); got {self.margin}")
         check_numbers("rates", self.rates)

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from experiments.harness import Launch, LaunchOptions, check_counts, check_names, check_numbers
+from experiments.harness import Launch, LaunchOptions, check_counts, check_modalities, check_names, check_numbers
 from experiments.model_selection.methods import METHODS
 from experiments.model_selection.selection import NUM_SUGGESTED
 from mmjax.data import GENERATIVE_RATIOS
@@ -43,8 +43,7 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         check_counts(self, num_new=1, num_seeds=1, num_cells=2, num_samples=64, transform_dim=1, num_steps=1, seed=0)
-        if self.modalities and self.data is None:
-            raise ValueError("modalities are those of a data file; give one by --data")
+        check_modalities(self)
         check_numbers("rates", self.rates)
         check_names("methods", self.methods, METHODS, least=NUM_SUGGESTED + 1)
         check_names("known", self.known, GENERATIVE_RATIOS, least=2)

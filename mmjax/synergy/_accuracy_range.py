@@ -17,8 +17,10 @@ from mmjax.information import check_marginals_agree, project_marginals
 
 Table = NDArray[np.float64]
 
-LINEAR_TOLERANCE, INTEGER_TOLERANCE = 1e-7, 1e-6
-"""HiGHS' feasibility tolerances of linear programmes, and of rows and choices of mixed-integer ones."""
+INTEGER_TOLERANCE = 1e-6
+"""HiGHS' feasibility tolerance of rows and choices of mixed-integer programmes, by which their bound is widened."""
+NEGLIGIBLE = 1e-12
+"""Mass that programmes take for none, far below their tolerance: that of an empty cell is not 0 after rounding."""
 SCALE = 1000.0
 """Of masses in the mixed-integer programme: rows have an absolute tolerance, choices one relative to what they let."""
 EXACT = 1e-5
@@ -211,7 +213,7 @@ def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
     num_pairs, num_cells = n1 * n2, ceiling.size
     sums, targets, slack = _equalities(marginals)
     targets, slack = SCALE * targets, SCALE * slack
-    candidates = _candidates(floor, ceiling).ravel()
+    candidates = _candidates(marginals.floor, marginals.ceiling).ravel()
     # Variables: the joint, the mass of the label chosen in each pair, the choice. Chosen mass is at most the
     # joint's, and 0 without the choice.
     identity = eye_array(num_cells)
@@ -251,7 +253,7 @@ def _largest(marginals: _Marginals, time_limit: float) -> tuple[float, float]:
 def _candidates(floor: Table, ceiling: Table) -> NDArray[np.bool_]:
     """Labels that can be the most probable of their pair, at least one each."""
     possible = ceiling >= floor.max(axis=2, keepdims=True)
-    possible &= ceiling > LINEAR_TOLERANCE**2
+    possible &= ceiling > NEGLIGIBLE
     return possible | (ceiling == ceiling.max(axis=2, keepdims=True))
 
 
@@ -270,7 +272,7 @@ def _equalities(marginals: _Marginals) -> tuple[Any, Table, Table]:
         np.concatenate([p12.ravel(), p1y[:, 1:].ravel(), p2y[1:, 1:].ravel()])
         for p12, p1y, p2y in (marginals[:3], marginals.doubts)
     )
-    return vstack(sums, format="csr"), of_all, np.where(of_doubts > LINEAR_TOLERANCE**2, of_doubts, 0)
+    return vstack(sums, format="csr"), of_all, np.where(of_doubts > NEGLIGIBLE, of_doubts, 0)
 
 
 def _raise_if_infeasible(status: int) -> None:
